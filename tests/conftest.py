@@ -1,0 +1,28 @@
+"""Where the tests find real recordings: `EPHYSPLAST_SHARED`, by default `../shared`; without them they skip."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("EPHYSPLAST_SHARED", PROJECT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    return PROJECT / "sample_data"
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    folder = SHARED / "recordings"
+    if not folder.is_dir():
+        pytest.skip("real recordings are absent: set EPHYSPLAST_SHARED to the folder that holds recordings/")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240611)

@@ -1,0 +1,192 @@
+"""Draft a manifest from what a folder's files hold, for the experimenter to check and complete."""
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from ephysplast.errors import EphysplastError, ManifestError
+from ephysplast.experiment import BASELINE, INDUCTION, POST
+from ephysplast.io import read
+from ephysplast.recording import Channel, Recording
+
+SUFFIXES: Final = (".abf", ".nwb")
+
+# Words of a file name that people use for a phase; they stand alone between separators or digits.
+_WORDS: Final = {
+    BASELINE: ("baseline", "base", "bl", "before", "control", "ctrl"),
+    INDUCTION: ("induction", "induce", "ind", "pairing", "stdp", "tbs", "hfs", "lfs"),
+    POST: ("post", "after", "ltp", "ltd"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    path: Path
+    number: int
+    recording: Recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A drafted manifest.
+
+    Attributes
+    ----------
+    rows : tuple of dict
+        One per experiment × phase × file, ready for :func:`~ephysplast.study.manifest.write_manifest`. What could not
+        be told is left empty.
+    unreadable : tuple of str
+        Files that could not be read, each with its reason.
+    """
+
+    rows: tuple[dict[str, object], ...]
+    unreadable: tuple[str, ...]
+
+
+def draft_manifest(folder: Path, *, relative_to: Path, progress: Callable[[Path], None] | None = None) -> Draft:
+    """Look into every ABF and NWB file below a folder and draft the manifest.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Searched with its subfolders.
+    relative_to : pathlib.Path
+        Where the manifest will stand; file names are written relative to it.
+    progress : callable, optional
+        Called with each file.
+
+    Returns
+    -------
+    Draft
+        Experiments are told by file name without its phase word, or by subfolder; phases by words in the file name
+        or, where a file of another kind of protocol lies between, by the files' clocks. A phase that cannot be told
+        is empty: analysing then says which row needs one.
+
+    Raises
+    ------
+    ManifestError
+        If the folder does not exist or holds no ABF or NWB file.
+    """
+    if not folder.is_dir():
+        raise ManifestError(f"{folder} is not a folder", wanted="a folder with ABF or NWB files")
+    paths = sorted(
+        each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and not each.name.startswith(".")
+    )
+    if not paths:
+        raise ManifestError(f"{folder} holds no ABF or NWB file", remedy="choose the folder that holds the recordings")
+    found: list[_Found] = []
+    unreadable: list[str] = []
+    for path in paths:
+        if progress:
+            progress(path)
+        try:
+            recordings = read(path).recordings
+        except EphysplastError as error:
+            unreadable.append(str(error))
+            continue
+        found += [_Found(path=path, number=i, recording=each) for i, each in enumerate(recordings, start=1)]
+    groups: dict[str, list[_Found]] = {}
+    for each in found:
+        groups.setdefault(_experiment_name(each.path, folder), []).append(each)
+    rows = tuple(row for name, group in groups.items() for row in _rows(name, group, relative_to))
+    return Draft(rows=rows, unreadable=tuple(unreadable))
+
+
+def phase_word(stem: str) -> str:
+    """Return the phase that a file name speaks of, or an empty string.
+
+    Examples
+    --------
+    >>> phase_word("24n05_cell2_baseline01"), phase_word("cell2-post"), phase_word("24n05012")
+    ('baseline', 'post', '')
+    """
+    words = re.findall(r"[a-z]+", stem.lower())
+    # The last word that speaks of a phase: people write ltp_cell3_baseline and mean the baseline.
+    for word in reversed(words):
+        for phase, known in _WORDS.items():
+            if word in known:
+                return phase
+    return ""
+
+
+def _experiment_name(path: Path, folder: Path) -> str:
+    stem = path.stem
+    phase = phase_word(stem)
+    if phase:
+        pattern = "|".join(sorted(_WORDS[phase], key=len, reverse=True))
+        parts = list(re.finditer(rf"(?<![a-z])(?:{pattern})(?![a-z])[_\- ]*\d*", stem, flags=re.IGNORECASE))
+        if parts:
+            stem = (stem[: parts[-1].start()] + stem[parts[-1].end() :]).strip("_- .")
+    elif path.parent != folder:
+        return path.parent.relative_to(folder).as_posix()
+    parent = "" if path.parent == folder else path.parent.relative_to(folder).as_posix() + "/"
+    return (parent + stem).strip("/") or path.stem
+
+
+def _rows(name: str, group: Sequence[_Found], relative_to: Path) -> list[dict[str, object]]:
+    ordered = sorted(group, key=_moment)
+    phases = _phases(ordered)
+    return [_row(name, each, phase, relative_to) for each, phase in zip(ordered, phases, strict=True)]
+
+
+def _moment(found: _Found) -> tuple[datetime, str, int]:
+    started = found.recording.started_at
+    return (started.replace(tzinfo=None) if started else datetime.min, found.path.name, found.number)
+
+
+def _phases(ordered: Sequence[_Found]) -> list[str]:
+    words = [phase_word(each.path.stem) for each in ordered]
+    if any(words) or len(ordered) < 3:
+        return words
+    shapes = [_shape(each.recording) for each in ordered]
+    odd = [i for i, shape in enumerate(shapes) if shape != shapes[0]]
+    if shapes[0] != shapes[-1] or not odd or odd != list(range(odd[0], odd[-1] + 1)):
+        return words
+    return [BASELINE if i < odd[0] else POST if i > odd[-1] else INDUCTION for i in range(len(ordered))]
+
+
+def _shape(recording: Recording) -> tuple[object, ...]:
+    """Return what makes two files the same kind: channels, rate, sweep length, protocol; not the number of sweeps."""
+    return (
+        tuple((each.name, each.unit, each.clamp) for each in recording.channels),
+        recording.rate_hz,
+        int(recording.sweep_lengths[0]),
+        recording.protocol,
+    )
+
+
+def _row(name: str, found: _Found, phase: str, relative_to: Path) -> dict[str, object]:
+    recording = found.recording
+    post, pre = _electrodes(recording)
+    doubted = next((each.doubt for each in recording.channels if each.doubt), "")
+    return {
+        "experiment": name,
+        "phase": phase,
+        "file": Path(os.path.relpath(found.path, relative_to)).as_posix(),
+        "response": "" if post is None else {"pA": "EPSC", "mV": "EPSP"}[post.unit],
+        "channel": post.name if post else "",
+        "pre_channel": pre.name if pre else "",
+        "stimulus": "auto",
+        "recording": found.number if found.number > 1 else "",
+        "note": doubted,
+    }
+
+
+def _electrodes(recording: Recording) -> tuple[Channel | None, Channel | None]:
+    """Guess the postsynaptic channel, and the presynaptic electrode: the other one in current clamp."""
+    electrodes = [
+        each for each in recording.channels if each.unit in ("pA", "mV") and each.clamp in ("voltage", "current")
+    ]
+    voltage = [each for each in electrodes if each.clamp == "voltage"]
+    current = [each for each in electrodes if each.clamp == "current"]
+    if not electrodes:
+        return None, None
+    post = (voltage or current)[0]
+    pre = (
+        current[0] if len(voltage) == 1 and len(current) == 1 and current[0].electrode != voltage[0].electrode else None
+    )
+    return post, pre

@@ -1,0 +1,385 @@
+"""One experiment: from its files to measurements per sweep, and the verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+
+from ephysplast.analysers.connection import ConnectionResult, measure_connection
+from ephysplast.analysers.induction import InductionResult, measure_induction
+from ephysplast.analysers.paired_pulse import PairedPulseResult, measure_paired_pulse
+from ephysplast.analysers.passive import TestPulseResult, measure_test_pulse
+from ephysplast.analysers.responses import EvokedTraces, ResponseResult, cut_responses, join, measure_responses
+from ephysplast.analysers.stimuli import find_stimuli
+from ephysplast.analysers.variability import VariabilityResult, measure_variability
+from ephysplast.classify import classify
+from ephysplast.errors import OK, ChannelError, ManifestError, near_names
+from ephysplast.experiment import (
+    BASELINE,
+    CLAMP_OF,
+    INDUCTION,
+    POST,
+    Experiment,
+    Pathway,
+    ResponseKind,
+    Segment,
+    SweepTable,
+    select_sweeps,
+)
+from ephysplast.io import read
+from ephysplast.recording import Channel, Clamp, FloatArray, IntArray, Recording
+from ephysplast.study.settings import Settings
+from ephysplast.verdict import QualityCheck, Verdict
+
+POLARITY: Final[Mapping[ResponseKind, int | None]] = {"EPSC": -1, "EPSP": 1, "fEPSP": -1, "IPSC": None, "IPSP": None}
+"""Expected polarity; an inhibitory response takes the sign of its baseline mean, since it follows the driving force."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PhaseMeasurement:
+    """What was measured in one phase of one pathway."""
+
+    evoked: EvokedTraces
+    responses: ResponseResult
+    variability: VariabilityResult
+    paired_pulse: PairedPulseResult | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PathwayMeasurement:
+    """One pathway: its sweeps in order of time, and its phases."""
+
+    pathway: Pathway
+    table: SweepTable
+    phases: Mapping[str, PhaseMeasurement]
+    connection: ConnectionResult
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExperimentResult:
+    """Everything that is known of one experiment.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        What was asked.
+    pathways : mapping of str to PathwayMeasurement
+        By role: ``"test"`` and, when there is one, ``"control"``.
+    induction : tuple of InductionResult
+        The pairings as delivered, one per induction file.
+    verdict : Verdict
+        The answer.
+    files : tuple of (Segment, Recording)
+        What was read.
+    notes : tuple of str
+        What the readers and the clock had to say.
+    """
+
+    experiment: Experiment
+    pathways: Mapping[str, PathwayMeasurement]
+    induction: tuple[InductionResult, ...]
+    verdict: Verdict
+    files: tuple[tuple[Segment, Recording], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Piece:
+    """One segment, cut and measured as far as a segment alone allows."""
+
+    segment: Segment
+    evoked: EvokedTraces
+    test_pulse: TestPulseResult
+    rejected: IntArray
+    start_s: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Files:
+    """The recordings of one experiment, each read once, on one clock."""
+
+    experiment: Experiment
+    recordings: dict[tuple[str, int], Recording] = field(default_factory=dict)
+    offsets_s: dict[tuple[str, int], float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, experiment: Experiment) -> "_Files":
+        files = cls(experiment)
+        for pathway in experiment.pathways:
+            for segment in pathway.segments:
+                key = (str(segment.path), segment.recording)
+                if key not in files.recordings:
+                    files.recordings[key] = _recording(segment)
+        files._set_clock()
+        for (path, _), recording in files.recordings.items():
+            files.notes.extend(f"{recording.source.path.name}: {note}" for note in recording.notes if path)
+        return files
+
+    def of(self, segment: Segment) -> tuple[Recording, float]:
+        key = (str(segment.path), segment.recording)
+        return self.recordings[key], self.offsets_s[key]
+
+    def _set_clock(self) -> None:
+        starts = {key: each.started_at for key, each in self.recordings.items()}
+        known = [each.replace(tzinfo=None) for each in starts.values() if each is not None]
+        if len(known) == len(starts) and (
+            len(known) == 1 or len(set(known)) > 1 or len({key[0] for key in starts}) == 1
+        ):
+            first = min(known)
+            for key, each in starts.items():
+                assert each is not None  # noqa: S101 - all are known here; this tells the type checker
+                self.offsets_s[key] = (each.replace(tzinfo=None) - first).total_seconds()
+            return
+        now = 0.0
+        for key, recording in self.recordings.items():
+            self.offsets_s[key] = now
+            interval = float(np.median(np.diff(recording.sweep_start_s))) if recording.n_sweeps > 1 else 0.0
+            last_s = recording.sweep_lengths[-1] / recording.rate_hz
+            now += float(recording.sweep_start_s[-1]) + max(interval, last_s)
+        self.notes.append("not every file knows when it began: files were laid end to end in the manifest's order")
+
+
+def analyse_experiment(experiment: Experiment, *, settings: Settings | None = None) -> ExperimentResult:
+    """Measure and classify one experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        From :func:`~ephysplast.study.manifest.load_manifest`, or built by hand.
+    settings : Settings, optional
+        Defaults apply otherwise.
+
+    Returns
+    -------
+    ExperimentResult
+        A refused experiment is a result too: its verdict's ``status`` says why.
+
+    Raises
+    ------
+    EphysplastError
+        For what the experimenter can mend: a missing file or channel, a phase without sweeps, the wrong clamp.
+    """
+    chosen = settings or Settings()
+    rng = np.random.default_rng([chosen.seed, crc32(experiment.name.encode())])
+    _check_phases(experiment)
+    files = _Files.open(experiment)
+    measured: dict[str, PathwayMeasurement] = {
+        each.role: _measure_pathway(each, experiment, files, chosen, rng) for each in experiment.pathways
+    }
+    control = measured.get("control")
+    verdict = _refused(measured["test"]) or classify(
+        measured["test"].table,
+        control=control.table if control else None,
+        config=chosen.classify,
+        rng=rng,
+        opsin=experiment.opsin,
+    )
+    checks = tuple(check for each in measured.values() for check in _connection_checks(each))
+    return ExperimentResult(
+        experiment=experiment,
+        pathways=measured,
+        induction=_measure_inductions(experiment, files, chosen),
+        verdict=replace(verdict, quality=(*checks, *verdict.quality)),
+        files=tuple((each, files.of(each)[0]) for pathway in experiment.pathways for each in pathway.segments),
+        notes=tuple(files.notes),
+    )
+
+
+def _recording(segment: Segment) -> Recording:
+    recordings = read(segment.path).recordings
+    if segment.recording > len(recordings):
+        raise ManifestError(
+            f"row {segment.row}: {segment.path.name} has no recording {segment.recording}",
+            wanted=f"1 to {len(recordings)}",
+        )
+    return recordings[segment.recording - 1]
+
+
+def _check_phases(experiment: Experiment) -> None:
+    if experiment.pathway("test") is None:
+        raise ManifestError(f"experiment {experiment.name} has no test pathway", remedy="set role to test in its rows")
+    for pathway in experiment.pathways:
+        present = list(dict.fromkeys(each.phase for each in pathway.segments))
+        for phase in (BASELINE, POST):
+            if phase not in present:
+                near = [each for each in present if near_names(each, [phase]).startswith("did you mean")]
+                raise ManifestError(
+                    f"experiment {experiment.name}: phase {phase} of pathway '{pathway.name}' has no sweeps",
+                    got=f"phases {', '.join(present)}",
+                    wanted=f"at least one row with phase {phase}",
+                    remedy=f"is '{near[0]}' meant as {phase}?" if near else f"add a row with phase {phase}",
+                )
+
+
+def _channel(recording: Recording, segment: Segment, response: ResponseKind) -> Channel:
+    """Choose the postsynaptic channel: the one named, or the only one whose unit fits."""
+    unit = "pA" if CLAMP_OF[response] == "voltage" else "mV"
+    if segment.channel:
+        channel = recording.channel(segment.channel)
+    else:
+        pre = recording.channel(segment.pre_channel).name if segment.pre_channel else ""
+        fitting = [each for each in recording.channels if each.name != pre and (segment.unit or each.unit == unit)]
+        if len(fitting) != 1:
+            there = ", ".join(f"'{each.name}' [{each.unit}]" for each in recording.channels)
+            raise ChannelError(
+                f"row {segment.row}: which channel of {segment.path.name} holds the {response} is not clear",
+                got=there,
+                wanted=f"one channel in {unit}",
+                remedy="name it in the manifest's column channel",
+            )
+        channel = fitting[0]
+    if segment.unit or segment.clamp or segment.scale != 1.0:
+        channel = channel.corrected(unit=segment.unit, clamp=segment.clamp, scale=segment.scale)
+    clamps: tuple[Clamp, ...] = ("field", "current") if response == "fEPSP" else (CLAMP_OF[response],)
+    return channel.require(*clamps)
+
+
+def _measure_piece(segment: Segment, experiment: Experiment, files: _Files, settings: Settings) -> _Piece:
+    recording, offset_s = files.of(segment)
+    channel = _channel(recording, segment, experiment.response)
+    pre = recording.channel(segment.pre_channel) if segment.pre_channel else None
+    sweeps = select_sweeps(segment.sweeps, recording)
+    rejected = select_sweeps(segment.exclude, recording) if segment.exclude else np.array([], dtype=np.int64)
+    stimuli = find_stimuli(
+        recording, channel, sweeps=sweeps, stimulus=segment.stimulus, pre_channel=pre, config=settings.stimuli
+    )
+    if stimuli.status != OK:
+        raise ManifestError(
+            f"row {segment.row}: {segment.path.name}: {stimuli.status}",
+            remedy="give the stimulus times in s in the manifest's column stimulus, for example 0.1; 0.15",
+        )
+    return _Piece(
+        segment=segment,
+        evoked=cut_responses(recording, channel, stimuli, config=settings.responses),
+        test_pulse=measure_test_pulse(recording, channel, sweeps=sweeps, config=settings.test_pulse),
+        rejected=rejected,
+        start_s=offset_s + recording.sweep_start_s[sweeps],
+    )
+
+
+def _measure_pathway(
+    pathway: Pathway, experiment: Experiment, files: _Files, settings: Settings, rng: np.random.Generator
+) -> PathwayMeasurement:
+    names = [name for name in dict.fromkeys(each.phase for each in pathway.segments) if name != INDUCTION]
+    names.sort(key=lambda name: name != BASELINE)  # the baseline first: later phases take its polarity and latency
+    phases: dict[str, PhaseMeasurement] = {}
+    pieces: dict[str, list[_Piece]] = {}
+    polarity, latency_s = POLARITY[experiment.response], None
+    for name in names:
+        pieces[name] = [_measure_piece(each, experiment, files, settings) for each in pathway.phase(name)]
+        evoked = join([each.evoked for each in pieces[name]])
+        responses = measure_responses(evoked, polarity=polarity, latency_s=latency_s, config=settings.responses)
+        polarity, latency_s = responses.polarity, responses.latency_s if latency_s is None else latency_s
+        phases[name] = _summarise(evoked, responses, settings, rng)
+    table = _table(pieces, phases)
+    return PathwayMeasurement(
+        pathway=pathway,
+        table=table,
+        phases=phases,
+        connection=measure_connection(phases[BASELINE].evoked, config=settings.connection, rng=rng),
+    )
+
+
+def _summarise(
+    evoked: EvokedTraces, responses: ResponseResult, settings: Settings, rng: np.random.Generator
+) -> PhaseMeasurement:
+    first = responses.amplitude[:, 0]
+    train = responses.amplitude.shape[1] > 1
+    return PhaseMeasurement(
+        evoked=evoked,
+        responses=responses,
+        variability=measure_variability(first, responses.noise, config=settings.variability, rng=rng),
+        paired_pulse=measure_paired_pulse(responses.amplitude, config=settings.paired_pulse, rng=rng)
+        if train
+        else None,
+    )
+
+
+def _table(pieces: Mapping[str, Sequence[_Piece]], phases: Mapping[str, PhaseMeasurement]) -> SweepTable:
+    """Put the sweeps of all phases into one table, in order of time."""
+    pulses = {name: each.responses.amplitude.shape[1] for name, each in phases.items()}
+    if len(set(pulses.values())) > 1:
+        raise ManifestError(
+            "the phases differ in their number of stimuli",
+            got=", ".join(f"{name} {count}" for name, count in pulses.items()),
+            remedy="give the stimulus times in the manifest's column stimulus",
+        )
+    every = [piece for group in pieces.values() for piece in group]
+    results = [each.responses for each in phases.values()]
+    start_s = np.concatenate([each.start_s for each in every])
+    origin_s = min(each.start_s.min() for each in pieces[BASELINE])
+    order = np.argsort(start_s, kind="stable")
+    excluded = [
+        _reason(piece, sweep, flag)
+        for name, group in pieces.items()
+        for (piece, sweep), flag in zip(
+            ((piece, sweep) for piece in group for sweep in piece.evoked.sweeps),
+            phases[name].responses.flags[:, 0],
+            strict=True,
+        )
+    ]
+    files = [piece.segment.path.name for piece in every for _ in piece.evoked.sweeps]
+    table = SweepTable(
+        unit=results[0].unit,
+        phase=np.array([name for name, group in pieces.items() for piece in group for _ in piece.evoked.sweeps])[order],
+        time_s=start_s[order] - origin_s,
+        amplitude=np.concatenate([each.amplitude for each in results])[order],
+        noise=np.concatenate([each.noise for each in results])[order],
+        interval_s=phases[BASELINE].evoked.interval_s,
+        rs_mohm=np.concatenate([each.test_pulse.rs_mohm for each in every])[order],
+        rin_mohm=np.concatenate([each.test_pulse.rin_mohm for each in every])[order],
+        holding=np.concatenate([each.baseline for each in results])[order],
+        excluded=tuple(excluded[i] for i in order),
+        file=tuple(files[i] for i in order),
+        sweep=np.concatenate([piece.evoked.sweeps for piece in every])[order] + 1,
+    )
+    _check_order(table)
+    return table
+
+
+def _check_order(table: SweepTable) -> None:
+    last_baseline = table.time_s[table.phase == BASELINE].max()
+    first_post = table.time_s[table.phase == POST].min()
+    if first_post <= last_baseline:
+        raise ManifestError(
+            "the post phase begins before the baseline has ended, by the files' own clocks",
+            got=f"last baseline sweep at {last_baseline / 60:.1f} min, first post sweep at {first_post / 60:.1f} min",
+            wanted="baseline before post",
+            remedy="check which file is which in the manifest, and the columns sweeps and phase",
+        )
+
+
+def _reason(piece: _Piece, sweep: int, flag: str) -> str:
+    return "rejected in the manifest" if sweep in piece.rejected else str(flag)
+
+
+def _refused(measured: PathwayMeasurement) -> Verdict | None:
+    """Refuse an experiment whose baseline shows no synaptic response; None when it does."""
+    if measured.connection.kind in ("synaptic", "undetermined"):
+        return None
+    reason = f"the baseline shows no synaptic response: {measured.connection.sentence}"
+    return Verdict(sign="refused", status=reason, sign_sentence=reason)
+
+
+def _connection_checks(measured: PathwayMeasurement) -> tuple[QualityCheck, ...]:
+    outcome = {"synaptic": "pass", "undetermined": "warn"}.get(measured.connection.kind, "fail")
+    name = "connection" if measured.pathway.role == "test" else "connection (control)"
+    return (QualityCheck(name=name, outcome=outcome, sentence=measured.connection.sentence),)  # type: ignore[arg-type]
+
+
+def _measure_inductions(experiment: Experiment, files: _Files, settings: Settings) -> tuple[InductionResult, ...]:
+    pathway = experiment.pathway("test")
+    assert pathway is not None  # noqa: S101 - checked before; this tells the type checker
+    results = []
+    for segment in pathway.phase(INDUCTION):
+        recording, _ = files.of(segment)
+        sweeps = select_sweeps(segment.sweeps, recording)
+        post = recording.channel(segment.channel) if segment.channel else None
+        pre = recording.channel(segment.pre_channel) if segment.pre_channel else None
+        results.append(
+            measure_induction(recording, pre_channel=pre, post_channel=post, sweeps=sweeps, config=settings.induction)
+        )
+    return tuple(results)

@@ -1,0 +1,228 @@
+"""Run a study: every experiment of a manifest, in parallel, resumable, with one bad file never stopping the rest."""
+
+import hashlib
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+import ephysplast
+from ephysplast.errors import EphysplastError
+from ephysplast.experiment import Experiment
+from ephysplast.study.measure import ExperimentResult, analyse_experiment
+from ephysplast.study.settings import Settings, to_toml
+from ephysplast.study.store import FILE, TABLES, Store
+from ephysplast.study.tables import error_tables, tables_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURES: Final = "figures"
+SETTINGS_USED: Final = "settings_used.toml"
+_RESERVED: Final = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outcome:
+    """How one experiment came out.
+
+    Attributes
+    ----------
+    experiment : str
+        Its name.
+    tables : mapping of str to pandas.DataFrame
+        Its rows for the study's tables; empty when the results of an earlier run stand.
+    failed : bool
+        True when it could not be measured (a missing file, a wrong channel); a refusal is not a failure.
+    stands : bool
+        True when an earlier run's results were kept, since nothing they depend on has changed.
+    message : str
+        The error, when it failed.
+    """
+
+    experiment: str
+    key: str
+    tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
+    failed: bool = False
+    stands: bool = False
+    message: str = ""
+
+
+def run_study(
+    experiments: Sequence[Experiment],
+    out: Path,
+    *,
+    settings: Settings | None = None,
+    jobs: int = 1,
+    figures: bool = True,
+) -> Iterator[Outcome]:
+    """Analyse experiments one after the other, or several at a time, and keep each as it comes.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        Names are unique.
+    out : pathlib.Path
+        The output folder; made when absent. Results are committed to its database as they arrive, so an interrupted
+        run goes on where it stopped when it is started again.
+    settings : Settings, optional
+        Defaults apply otherwise.
+    jobs : int
+        Worker processes; 1 works in this process. Results do not depend on it.
+    figures : bool
+        Draw one figure per experiment (SVG and PNG) into ``out/figures``.
+
+    Yields
+    ------
+    Outcome
+        One per experiment, in order of completion. When the iterator is exhausted or closed, the tables of all that
+        was done have been written as CSV.
+    """
+    chosen = settings or Settings()
+    out.mkdir(parents=True, exist_ok=True)
+    folder = out / FIGURES if figures else None
+    if folder:
+        folder.mkdir(exist_ok=True)
+    _write_text(out / SETTINGS_USED, to_toml(chosen))
+    with Store(out / FILE) as store:
+        store.keep_only(tuple(each.name for each in experiments))
+        todo = []
+        try:
+            for experiment in experiments:
+                key = _key(experiment, chosen)
+                if store.has(experiment.name, key) and (
+                    folder is None or (folder / f"{slug(experiment.name)}.svg").is_file()
+                ):
+                    yield Outcome(experiment=experiment.name, key=key, stands=True)
+                else:
+                    todo.append((experiment, key))
+            for outcome in _outcomes(todo, partial(run_one, settings=chosen, figures=folder), jobs):
+                store.put(outcome.experiment, outcome.key, outcome.tables, failed=outcome.failed)
+                yield outcome
+        finally:
+            _export(store, out)
+
+
+def run_one(task: tuple[Experiment, str], *, settings: Settings, figures: Path | None) -> Outcome:
+    """Analyse one experiment and draw its figure; whatever goes wrong becomes its error row."""
+    experiment, key = task
+    try:
+        result = analyse_experiment(experiment, settings=settings)
+        tables = tables_of(result)
+        if figures:
+            _draw(result, figures)
+    except EphysplastError as error:
+        return Outcome(
+            experiment=experiment.name,
+            key=key,
+            failed=True,
+            message=str(error),
+            tables=error_tables(experiment, str(error)),
+        )
+    except Exception as error:  # noqa: BLE001 - one bad experiment must never stop the batch; its traceback is kept
+        message = f"unexpected {type(error).__name__}: {error}"
+        tables = error_tables(experiment, message, traceback.format_exc())
+        return Outcome(experiment=experiment.name, key=key, failed=True, message=message, tables=tables)
+    return Outcome(experiment=experiment.name, key=key, tables=tables)
+
+
+def slug(name: str) -> str:
+    """Turn an experiment's name into a file name that every system accepts; different names stay different.
+
+    Examples
+    --------
+    >>> slug("cell_07")
+    'cell_07'
+    >>> slug("PV->PC 1/2").startswith("PV-_PC_1_2-")
+    True
+    """
+    safe = re.sub(r"[^A-Za-z0-9_\-]+", "_", name)[:80]
+    # Windows and macOS fold case, so two names that differ in case alone must differ elsewhere too.
+    if safe == name and name == name.lower() and name not in _RESERVED:
+        return safe
+    return f"{safe}-{crc32(name.encode()):08x}"
+
+
+def _draw(result: ExperimentResult, folder: Path) -> None:
+    from ephysplast.plotting import experiment_figure, save_figure  # matplotlib: only where a figure is drawn
+
+    experiment, test = result.experiment, result.pathways["test"]
+    control = result.pathways.get("control")
+    figure = experiment_figure(
+        title=experiment.name,
+        subtitle=f"{experiment.response}, {experiment.connection}",
+        table=test.table,
+        control=control.table if control else None,
+        evoked={name: each.evoked for name, each in test.phases.items()},
+        paired_pulse={name: each.paired_pulse for name, each in test.phases.items() if each.paired_pulse is not None},
+        verdict=result.verdict,
+    )
+    save_figure(figure, folder / slug(experiment.name))
+
+
+def _outcomes(todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", jobs: int) -> Iterator[Outcome]:
+    if jobs <= 1 or len(todo) <= 1:
+        yield from map(work, todo)
+        return
+    lost = list(todo)
+    with suppress(BrokenProcessPool):  # a worker was killed: what it lost is done in this process
+        for task, outcome in _pooled(todo, work, jobs):
+            lost.remove(task)
+            yield outcome
+    yield from map(work, lost)
+
+
+def _pooled(
+    todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", jobs: int
+) -> Iterator[tuple[tuple[Experiment, str], Outcome]]:
+    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn"))
+    try:
+        waiting: dict[Future[Outcome], tuple[Experiment, str]] = {pool.submit(work, task): task for task in todo}
+        while waiting:
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                task = waiting.pop(future)
+                yield task, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _key(experiment: Experiment, settings: Settings) -> str:
+    """Hash what the results depend on: program, settings, manifest rows, and the files' sizes and times."""
+    digest = hashlib.sha256(f"{ephysplast.__version__}\n{to_toml(settings)}\n{experiment!r}".encode())
+    for path in sorted({each.path for pathway in experiment.pathways for each in pathway.segments}):
+        with suppress(OSError):
+            stat = path.stat()
+            digest.update(f"\n{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def _export(store: Store, out: Path) -> None:
+    for table in TABLES:
+        frame = store.frame(table)
+        target = out / f"{table}.csv"
+        if len(frame):
+            _write_text(target, frame.to_csv(index=False, lineterminator="\n"))
+        else:
+            target.unlink(missing_ok=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        temporary.replace(path)
+    except PermissionError as error:
+        temporary.unlink(missing_ok=True)
+        raise EphysplastError(
+            f"{path} cannot be replaced",
+            got=str(error),
+            remedy="close it in the program that has it open (Excel locks what it shows)",
+        ) from error

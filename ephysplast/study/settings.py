@@ -1,0 +1,126 @@
+"""Settings: every limit and window of the analysis in one TOML file, one section per analyser."""
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from ephysplast.analysers.connection import ConnectionConfig
+from ephysplast.analysers.induction import InductionConfig
+from ephysplast.analysers.paired_pulse import PairedPulseConfig
+from ephysplast.analysers.passive import TestPulseConfig
+from ephysplast.analysers.responses import ResponseConfig
+from ephysplast.analysers.stimuli import StimuliConfig
+from ephysplast.analysers.variability import VariabilityConfig
+from ephysplast.classify import ClassifyConfig
+from ephysplast.errors import SettingsError, near_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings of an analysis; the defaults are those of the sections' own classes.
+
+    Attributes
+    ----------
+    seed : int
+        Of every random draw (bootstraps); each experiment's own draws depend on it and on the experiment's name, so
+        results do not depend on order or on the number of workers.
+    stimuli, responses, test_pulse, paired_pulse, variability, connection, induction, classify
+        The sections; see the classes.
+
+    Examples
+    --------
+    >>> Settings().seed
+    0
+    """
+
+    seed: int = 0
+    stimuli: StimuliConfig = field(default_factory=StimuliConfig)
+    responses: ResponseConfig = field(default_factory=ResponseConfig)
+    test_pulse: TestPulseConfig = field(default_factory=TestPulseConfig)
+    paired_pulse: PairedPulseConfig = field(default_factory=PairedPulseConfig)
+    variability: VariabilityConfig = field(default_factory=VariabilityConfig)
+    connection: ConnectionConfig = field(default_factory=ConnectionConfig)
+    induction: InductionConfig = field(default_factory=InductionConfig)
+    classify: ClassifyConfig = field(default_factory=ClassifyConfig)
+
+
+def load_settings(path: str | os.PathLike[str]) -> Settings:
+    """Read settings from a TOML file; what it does not name keeps its default.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, or a section or key is unknown (near names are offered) or has an impossible value.
+    """
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"the settings {file} cannot be read", got=str(error), wanted="a TOML file in UTF-8"
+        ) from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{file.name} is not valid TOML",
+            got=str(error),
+            wanted="lines such as baseline_ms = 5.0",
+            remedy="write numbers with a decimal point and texts in quotation marks",
+        ) from error
+    return settings_from(table, name=file.name)
+
+
+def settings_from(table: Mapping[str, Any], *, name: str = "settings") -> Settings:
+    """Build settings from nested mappings, with the checks of :func:`load_settings`.
+
+    Examples
+    --------
+    >>> settings_from({"sed": 1})
+    Traceback (most recent call last):
+    ephysplast.errors.SettingsError: settings: there is no setting 'sed'. To do: did you mean 'seed'?
+    """
+    _check_names(table, Settings(), name)
+    try:
+        return TypeAdapter(Settings).validate_python(table)
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: got {each['input']!r}, wanted {each['msg'].lower()}"
+            for each in error.errors()
+        )
+        raise SettingsError(f"{name} has a value that is not possible: {said}") from error
+
+
+def to_toml(settings: Settings) -> str:
+    """Write settings as TOML, defaults included: the record of what an analysis was run with."""
+    return "\n".join(_section("", asdict(settings))).strip() + "\n"
+
+
+def _check_names(table: Mapping[str, Any], config: Any, where: str) -> None:
+    known = {each.name: getattr(config, each.name) for each in fields(config)}
+    for key, value in table.items():
+        if key not in known:
+            raise SettingsError(f"{where}: there is no setting '{key}'", remedy=near_names(key, known))
+        if is_dataclass(known[key]):
+            if not isinstance(value, Mapping):
+                raise SettingsError(
+                    f"{where}: '{key}' is a section", got=repr(value), wanted=f"[{key}] and lines below it"
+                )
+            _check_names(value, known[key], f"{where} [{key}]")
+
+
+def _section(prefix: str, table: Mapping[str, Any]) -> list[str]:
+    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
+    nested = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+    lines = ["", f"[{prefix}]"] if prefix and plain else []
+    # A JSON number, truth value or string is also a TOML one; a setting that is None stays at its default.
+    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items() if value is not None]
+    for key, value in nested.items():
+        lines += _section(f"{prefix}.{key}" if prefix else key, value)
+    return lines

@@ -1,0 +1,145 @@
+"""The study's own database: one SQLite file, one transaction per experiment, so a killed run loses nothing."""
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from ephysplast.errors import EphysplastError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILE: Final = "study.sqlite"
+TABLES: Final = ("experiments", "sweeps", "responses", "evidence", "quality", "induction", "files", "errors")
+"""The tables of a study; each is written as CSV too."""
+
+
+class Store:
+    """Results of the experiments of one study.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The SQLite file; made when absent. It is in WAL mode, which wants a local disk.
+
+    Notes
+    -----
+    Everything of one experiment is written in one transaction with its key, a hash of what the results depend on.
+    An experiment whose key stands already need not be run again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS done (experiment TEXT PRIMARY KEY, key TEXT NOT NULL, failed INTEGER)"
+            )
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise EphysplastError(
+                f"{path} is not a study database, or another program holds it",
+                got=str(error),
+                remedy="choose another output folder, or move the file away",
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; what was committed stays."""
+        self._connection.close()
+
+    def has(self, experiment: str, key: str) -> bool:
+        """Whether the experiment's results stand, made from the same files, rows and settings, without failure."""
+        query = "SELECT 1 FROM done WHERE experiment = ? AND key = ? AND NOT failed"
+        return self._connection.execute(query, (experiment, key)).fetchone() is not None
+
+    def put(self, experiment: str, key: str, tables: "Mapping[str, pd.DataFrame]", *, failed: bool) -> None:
+        """Replace all that is known of an experiment, in one transaction.
+
+        Parameters
+        ----------
+        experiment, key : str
+            Its name, and the hash of what the results depend on.
+        tables : mapping of str to pandas.DataFrame
+            Rows for some of :data:`TABLES`; each frame has an ``experiment`` column.
+        failed : bool
+            True for an error row: it will be tried again next time.
+        """
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                self._forget(cursor, experiment)
+                for name, frame in tables.items():
+                    if len(frame.columns):
+                        _insert(cursor, name, frame)
+                cursor.execute("INSERT INTO done VALUES (?, ?, ?)", (experiment, key, int(failed)))
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def keep_only(self, experiments: tuple[str, ...]) -> None:
+        """Forget experiments that the manifest no longer has."""
+        known = [row[0] for row in self._connection.execute("SELECT experiment FROM done")]
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            for name in set(known) - set(experiments):
+                self._forget(cursor, name)
+            cursor.execute("COMMIT")
+
+    def frame(self, table: str) -> "pd.DataFrame":
+        """Return one of :data:`TABLES`; an empty frame when nothing was written to it."""
+        import pandas as pd
+
+        if table not in TABLES:
+            raise EphysplastError(f"a study has no table '{table}'", wanted=", ".join(TABLES))
+        if not _columns(self._connection, table):
+            return pd.DataFrame()
+        return pd.read_sql_query(f'SELECT * FROM "{table}" ORDER BY rowid', self._connection)  # noqa: S608 - a fixed name
+
+    def _forget(self, cursor: sqlite3.Cursor, experiment: str) -> None:
+        for name in TABLES:
+            if _columns(self._connection, name):
+                cursor.execute(f'DELETE FROM "{name}" WHERE experiment = ?', (experiment,))  # noqa: S608 - a fixed name
+        cursor.execute("DELETE FROM done WHERE experiment = ?", (experiment,))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+
+
+def _insert(cursor: sqlite3.Cursor, table: str, frame: "pd.DataFrame") -> None:
+    columns = [str(each) for each in frame.columns]
+    quoted = [_quoted(each) for each in columns]
+    there = _columns(cursor.connection, table)
+    if not there:
+        cursor.execute(f'CREATE TABLE "{table}" ({", ".join(quoted)})')
+    for name in [each for each in columns if there and each not in there]:
+        cursor.execute(f'ALTER TABLE "{table}" ADD COLUMN {_quoted(name)}')
+    marks = ", ".join("?" * len(columns))
+    values = frame.astype(object).where(frame.notna(), None)
+    cursor.executemany(
+        f'INSERT INTO "{table}" ({", ".join(quoted)}) VALUES ({marks})',  # noqa: S608 - names are quoted
+        (tuple(_plain(each) for each in row) for row in values.itertuples(index=False, name=None)),
+    )
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _plain(value: object) -> object:
+    """Turn a NumPy scalar into the Python number that SQLite can keep."""
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,210 @@
+"""The tables of a study: tidy frames from the result of one experiment."""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ephysplast.experiment import Experiment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ephysplast.study.measure import ExperimentResult, PathwayMeasurement
+
+VERDICT_COLUMNS: Final = (
+    "status",
+    "sign",
+    "change",
+    "change_low",
+    "change_high",
+    "level",
+    "locus",
+    "n_baseline",
+    "n_post",
+    "sign_sentence",
+    "locus_sentence",
+)
+
+SHAPE_COLUMNS: Final = (
+    "onset_latency_ms",
+    "jitter_ms",
+    "rise_ms",
+    "half_width_ms",
+    "decay_tau_ms",
+    "charge_pc",
+    "max_slope",
+)
+
+
+def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
+    """Return the rows of one experiment for each table of the study, every frame with an ``experiment`` column.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame
+        ``experiments`` (one row), ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse),
+        ``evidence`` (one row per index), ``quality`` (one row per gate), ``induction`` (one row per pairing),
+        ``files`` (one row per manifest row).
+    """
+    frames = {
+        "experiments": _experiments(result),
+        "sweeps": _sweeps(result),
+        "responses": _responses(result),
+        "evidence": _records(result.verdict.evidence),
+        "quality": _records(result.verdict.quality),
+        "induction": _induction(result),
+        "files": _files(result),
+    }
+    for frame in frames.values():
+        if len(frame.columns) and "experiment" not in frame.columns:
+            frame.insert(0, "experiment", result.experiment.name)
+    return frames
+
+
+def error_tables(experiment: Experiment, message: str, trace: str = "") -> "dict[str, pd.DataFrame]":
+    """Return the rows of an experiment that could not be measured: its error, in ``experiments`` and in ``errors``."""
+    import pandas as pd
+
+    row = {**_identity(experiment), "status": f"failed: {message}", "sign": "failed", "locus": "not asked"}
+    return {
+        "experiments": pd.DataFrame([row]),
+        "errors": pd.DataFrame([{"experiment": experiment.name, "error": message, "traceback": trace}]),
+    }
+
+
+def _identity(experiment: Experiment) -> dict[str, object]:
+    return {
+        "experiment": experiment.name,
+        "response": experiment.response,
+        "pre_type": experiment.connection.pre,
+        "post_type": experiment.connection.post,
+    }
+
+
+def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
+    import pandas as pd
+
+    test = result.pathways["test"]
+    verdict = {name: getattr(result.verdict, name) for name in VERDICT_COLUMNS}
+    row = _identity(result.experiment) | verdict | {"unit": test.table.unit, "connection": test.connection.kind}
+    for phase in ("baseline", "post"):
+        measured = test.phases[phase]
+        row |= {
+            f"{phase}_mean": measured.variability.mean,
+            f"{phase}_cv": measured.variability.cv,
+            f"{phase}_inverse_cv_squared": measured.variability.inverse_cv_squared,
+            f"{phase}_failure_fraction": measured.variability.failure_fraction,
+            f"{phase}_latency_ms": measured.responses.onset_latency_ms[0],
+            f"{phase}_rise_ms": measured.responses.rise_ms[0],
+            f"{phase}_decay_tau_ms": measured.responses.decay_tau_ms[0],
+            f"{phase}_paired_pulse_ratio": measured.paired_pulse.paired_pulse_ratio[0]
+            if measured.paired_pulse
+            else np.nan,
+            f"{phase}_rs_mohm": _median(test.table.rs_mohm[test.table.phase == phase]),
+            f"{phase}_rin_mohm": _median(test.table.rin_mohm[test.table.phase == phase]),
+        }
+    row |= _induction_summary(result) | dict(result.experiment.metadata)
+    row["notes"] = "; ".join(result.notes)
+    return pd.DataFrame([row])
+
+
+def _induction_summary(result: "ExperimentResult") -> dict[str, object]:
+    pairings = [each for each in result.induction if each.n_pairings]
+    delta = np.concatenate([each.delta_t_ms for each in pairings]) if pairings else np.array([])
+    return {
+        "induction_pairings": len(delta),
+        "induction_delta_t_ms": float(delta.mean()) if len(delta) else np.nan,
+        "induction_delta_t_sd_ms": float(delta.std(ddof=1)) if len(delta) > 1 else np.nan,
+        "induction_frequency_hz": float(np.mean([each.frequency_hz for each in pairings])) if pairings else np.nan,
+    }
+
+
+def _sweeps(result: "ExperimentResult") -> "pd.DataFrame":
+    import pandas as pd
+
+    frames = []
+    for measured in result.pathways.values():
+        frame = measured.table.to_frame()
+        frame.insert(0, "pathway", measured.pathway.name)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _responses(result: "ExperimentResult") -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.concat([_pathway_responses(each) for each in result.pathways.values()], ignore_index=True)
+
+
+def _pathway_responses(measured: "PathwayMeasurement") -> "pd.DataFrame":
+    import pandas as pd
+
+    frames = []
+    for phase, each in measured.phases.items():
+        used = measured.table.of_phase(phase)
+        amplitude = measured.table.amplitude[used]
+        counts = np.isfinite(amplitude).sum(axis=0)
+        shape = {name: getattr(each.responses, name) for name in SHAPE_COLUMNS}
+        frame = pd.DataFrame({"pulse": np.arange(1, each.responses.amplitude.shape[1] + 1), **shape})
+        ratio = each.paired_pulse.paired_pulse_ratio if each.paired_pulse else np.array([])
+        frame.insert(0, "pathway", measured.pathway.name)
+        frame.insert(1, "phase", phase)
+        frame["n_sweeps"] = counts
+        frame["mean_amplitude"] = [_mean(column) for column in amplitude.T]
+        frame["sd_amplitude"] = [_sd(column) for column in amplitude.T]
+        frame["unit"] = measured.table.unit
+        frame["ratio_to_first"] = np.concatenate([[np.nan], ratio])
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _records(items: tuple[object, ...]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame([vars(each) for each in items])
+
+
+def _induction(result: "ExperimentResult") -> "pd.DataFrame":
+    import pandas as pd
+
+    frames = [each.to_frame() for each in result.induction if each.n_pairings]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _files(result: "ExperimentResult") -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "file": segment.path.name,
+                "phase": segment.phase,
+                "sweeps": segment.sweeps or "all",
+                "format": recording.source.format,
+                "reader": recording.source.reader,
+                "sha256": recording.source.sha256(),
+                "started_at": recording.started_at.isoformat() if recording.started_at else "",
+                "protocol": recording.protocol,
+                "n_sweeps": recording.n_sweeps,
+                "rate_hz": recording.rate_hz,
+                "channels": "; ".join(f"{each.name} [{each.unit}]" for each in recording.channels),
+                "notes": "; ".join(recording.notes),
+            }
+            for segment, recording in result.files
+        ]
+    )
+
+
+def _median(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else float("nan")
+
+
+def _mean(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _sd(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
+    known = values[np.isfinite(values)]
+    return float(known.std(ddof=1)) if known.size > 1 else float("nan")

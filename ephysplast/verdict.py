@@ -6,6 +6,7 @@ from math import nan
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ephysplast.errors import OK
+from ephysplast.recording import FloatArray
 from ephysplast.result import Result
 
 if TYPE_CHECKING:
@@ -51,6 +52,28 @@ class QualityCheck:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class CvPlane:
+    """Where the experiment lies in the plane of mean ratio against CV⁻² ratio, with its bootstrap cloud.
+
+    Attributes
+    ----------
+    r, y : float
+        Mean after / before, and CV⁻² after / before, of the first response; noise variance and linear trend removed.
+    r_boot, y_boot : numpy.ndarray, shape (n_boot,)
+        Bootstrap samples of the two, in pairs; infinite or NaN where the variance left over the noise is not positive.
+    phi_deg : float
+        Angle from the diagonal, for growth and decline alike: above 0 a change of release probability, 0 of release
+        sites, −45 of quantal size.
+    """
+
+    r: float
+    y: float
+    r_boot: FloatArray
+    y_boot: FloatArray
+    phi_deg: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Verdict(Result):
     """What changed, where, and how sure we are.
 
@@ -78,6 +101,8 @@ class Verdict(Result):
         Every gate.
     n_baseline, n_post : int
         Sweeps used.
+    cv_plane : CvPlane or None
+        For the figure; None when the locus was not asked or the variance cannot be told from the noise.
     """
 
     status: str = OK
@@ -94,6 +119,7 @@ class Verdict(Result):
     quality: tuple[QualityCheck, ...] = ()
     n_baseline: int = 0
     n_post: int = 0
+    cv_plane: CvPlane | None = None
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row: the verdict, with three columns for each index of the evidence."""

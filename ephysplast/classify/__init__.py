@@ -1,1 +1,23 @@
-"""."""
+"""From the sweeps of an experiment to a verdict: gates, stability of the baseline, sign, locus."""
+
+from ephysplast.classify.locus import LocusConfig, LocusResult, measure_locus
+from ephysplast.classify.quality import QualityConfig, check_quality
+from ephysplast.classify.run import ClassifyConfig, classify
+from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
+from ephysplast.classify.stability import StabilityConfig, StabilityResult, check_stability
+
+__all__ = [
+    "ClassifyConfig",
+    "LocusConfig",
+    "LocusResult",
+    "QualityConfig",
+    "SignConfig",
+    "SignResult",
+    "StabilityConfig",
+    "StabilityResult",
+    "check_quality",
+    "check_stability",
+    "classify",
+    "judge_sign",
+    "measure_locus",
+]

@@ -60,7 +60,8 @@ from pathlib import Path
 from ephysplast.study.store import Store
 store = Store(Path({str(tmp_path / FILE)!r}))
 for i in range(10**6):
-    store.put(f"e{{i}}", "k", {{"sweeps": pd.DataFrame({{"experiment": [f"e{{i}}"] * 50, "x": range(50)}})}}, failed=False)
+    rows = pd.DataFrame({{"experiment": [f"e{{i}}"] * 50, "x": range(50)}})
+    store.put(f"e{{i}}", "k", {{"sweeps": rows}}, failed=False)
     print(i, flush=True)
 """
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

@@ -17,7 +17,7 @@ class Analyser:
     name : str
         Module in this package.
     measure, result, config : str
-        Names in that module: the function, its result and its configuration.
+        Names in that module: the function, its result and its configuration (empty when it has none).
     summary : str
         What it measures, for people.
     """
@@ -25,13 +25,17 @@ class Analyser:
     name: str
     measure: str
     result: str
-    config: str
+    config: str = ""
     summary: str
 
-    def load(self) -> "tuple[Callable[..., Any], type, type]":
-        """Import the module; return function, result class and configuration class."""
+    def load(self) -> "tuple[Callable[..., Any], type, type | None]":
+        """Import the module; return function, result class, and configuration class if there is one."""
         module = import_module(f"{__name__}.{self.name}")
-        return getattr(module, self.measure), getattr(module, self.result), getattr(module, self.config)
+        return (
+            getattr(module, self.measure),
+            getattr(module, self.result),
+            getattr(module, self.config) if self.config else None,
+        )
 
 
 ANALYSERS: Final = (
@@ -88,7 +92,6 @@ ANALYSERS: Final = (
         name="time_course",
         measure="time_course",
         result="TimeCourse",
-        config="TimeCourseConfig",
         summary="minute means of the response, normalised to the baseline",
     ),
 )

@@ -2,12 +2,13 @@
 
 from ephysplast.classify.locus import LocusConfig, LocusResult, measure_locus
 from ephysplast.classify.quality import QualityConfig, check_quality
-from ephysplast.classify.run import ClassifyConfig, classify
+from ephysplast.classify.run import ClassifyConfig, Gated, classify, gate, judge
 from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
 from ephysplast.classify.stability import StabilityConfig, StabilityResult, check_stability
 
 __all__ = [
     "ClassifyConfig",
+    "Gated",
     "LocusConfig",
     "LocusResult",
     "QualityConfig",
@@ -18,6 +19,8 @@ __all__ = [
     "check_quality",
     "check_stability",
     "classify",
+    "gate",
+    "judge",
     "judge_sign",
     "measure_locus",
 ]

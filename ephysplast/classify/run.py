@@ -23,6 +23,23 @@ class ClassifyConfig:
     locus: LocusConfig = field(default_factory=LocusConfig)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Gated:
+    """An experiment after the gates.
+
+    Attributes
+    ----------
+    table, control : SweepTable
+        With the sweeps that failed a gate excluded, each with its reason; the control is None when there is none.
+    checks : tuple of QualityCheck
+        How every gate came out.
+    """
+
+    table: SweepTable
+    control: SweepTable | None
+    checks: tuple[QualityCheck, ...]
+
+
 def classify(
     table: SweepTable,
     *,
@@ -70,6 +87,15 @@ def classify(
     ('LTP', 'undetermined')
     """
     settings = config or ClassifyConfig()
+    return judge(gate(table, control=control, config=settings), rng=rng, config=settings, opsin=opsin)
+
+
+def gate(table: SweepTable, *, control: SweepTable | None = None, config: ClassifyConfig | None = None) -> Gated:
+    """Put an experiment through the gates: exclude the sweeps that fail, and say how each gate came out.
+
+    Parameters, exclusions and errors are those of :func:`classify`, which is this and then :func:`judge`.
+    """
+    settings = config or ClassifyConfig()
     for each in (table, control):
         _check_phases(each)
     checked, checks = check_quality(table, settings.quality)
@@ -77,10 +103,22 @@ def classify(
     if control is not None:
         control, more = check_quality(control, settings.quality)
         checks += tuple(_about_control(each) for each in more)
+    return Gated(table=checked, control=control, checks=checks)
+
+
+def judge(
+    gated: Gated, *, rng: np.random.Generator, config: ClassifyConfig | None = None, opsin: bool = False
+) -> Verdict:
+    """Judge sign and locus of an experiment that went through the gates.
+
+    Parameters and result are those of :func:`classify`.
+    """
+    settings = config or ClassifyConfig()
+    checked, checks = gated.table, gated.checks
     failed = [each.sentence for each in checks if each.outcome == "fail"]
     if failed:
         return _refusal("; ".join(failed), checked, checks)
-    sign = judge_sign(checked, settings.sign, rng=rng, control=control)
+    sign = judge_sign(checked, settings.sign, rng=rng, control=gated.control)
     if sign.status != OK:
         return _refusal(sign.status, checked, checks)
     locus = None

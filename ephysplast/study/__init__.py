@@ -42,7 +42,8 @@ def study_table(folder: str | Path, table: str) -> "pd.DataFrame":
     folder : path-like
         The output folder of ``ephysplast analyse``.
     table : str
-        ``"experiments"``, ``"sweeps"``, ``"responses"``, ``"evidence"``, ``"quality"``, ``"induction"``, ``"files"``
+        ``"experiments"``, ``"time_course"``,
+        ``"sweeps"``, ``"responses"``, ``"evidence"``, ``"quality"``, ``"induction"``, ``"files"``
         or ``"errors"``.
     """
     path = Path(folder) / FILE

@@ -6,6 +6,7 @@ from typing import Final
 from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ephysplast.analysers.connection import ConnectionResult, measure_connection
 from ephysplast.analysers.induction import InductionResult, measure_induction
@@ -14,7 +15,7 @@ from ephysplast.analysers.passive import TestPulseResult, measure_test_pulse
 from ephysplast.analysers.responses import EvokedTraces, ResponseResult, cut_responses, join, measure_responses
 from ephysplast.analysers.stimuli import find_stimuli
 from ephysplast.analysers.variability import VariabilityResult, measure_variability
-from ephysplast.classify import classify
+from ephysplast.classify import gate, judge
 from ephysplast.errors import OK, ChannelError, ManifestError, near_names
 from ephysplast.experiment import (
     BASELINE,
@@ -96,6 +97,17 @@ class _Piece:
     start_s: FloatArray
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Raw:
+    """One pathway before the gates: `order` takes the phases' sweeps, one after the other, to the table's."""
+
+    pathway: Pathway
+    evoked: Mapping[str, EvokedTraces]
+    responses: Mapping[str, ResponseResult]
+    table: SweepTable
+    order: NDArray[np.intp]
+
+
 @dataclass(frozen=True, eq=False)
 class _Files:
     """The recordings of one experiment, each read once, on one clock."""
@@ -166,23 +178,24 @@ def analyse_experiment(experiment: Experiment, *, settings: Settings | None = No
     rng = np.random.default_rng([chosen.seed, crc32(experiment.name.encode())])
     _check_phases(experiment)
     files = _Files.open(experiment)
-    measured: dict[str, PathwayMeasurement] = {
-        each.role: _measure_pathway(each, experiment, files, chosen, rng) for each in experiment.pathways
+    raw: dict[str, _Raw] = {
+        each.role: _measure_pathway(each, experiment, files, chosen) for each in experiment.pathways
     }
-    control = measured.get("control")
-    verdict = _refused(measured["test"]) or classify(
-        measured["test"].table,
-        control=control.table if control else None,
-        config=chosen.classify,
-        rng=rng,
-        opsin=experiment.opsin,
-    )
+    control = raw.get("control")
+    gated = gate(raw["test"].table, control=control.table if control else None, config=chosen.classify)
+    tables = {"test": gated.table, "control": gated.control}
+    measured = {
+        role: _summarise(raw[role], table, settings=chosen, rng=rng)
+        for role, table in tables.items()
+        if table is not None
+    }
+    verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=chosen.classify, opsin=experiment.opsin)
     checks = tuple(check for each in measured.values() for check in _connection_checks(each))
     return ExperimentResult(
         experiment=experiment,
         pathways=measured,
         induction=_measure_inductions(experiment, files, chosen),
-        verdict=replace(verdict, quality=(*checks, *verdict.quality)),
+        verdict=replace(verdict, quality=(*checks, *gated.checks)),
         files=tuple((each, files.of(each)[0]) for pathway in experiment.pathways for each in pathway.segments),
         notes=tuple(files.notes),
     )
@@ -260,47 +273,60 @@ def _measure_piece(segment: Segment, experiment: Experiment, files: _Files, sett
     )
 
 
-def _measure_pathway(
-    pathway: Pathway, experiment: Experiment, files: _Files, settings: Settings, rng: np.random.Generator
-) -> PathwayMeasurement:
+def _measure_pathway(pathway: Pathway, experiment: Experiment, files: _Files, settings: Settings) -> _Raw:
     names = [name for name in dict.fromkeys(each.phase for each in pathway.segments) if name != INDUCTION]
     names.sort(key=lambda name: name != BASELINE)  # the baseline first: later phases take its polarity and latency
-    phases: dict[str, PhaseMeasurement] = {}
     pieces: dict[str, list[_Piece]] = {}
+    responses: dict[str, ResponseResult] = {}
+    evoked: dict[str, EvokedTraces] = {}
     polarity, latency_s = POLARITY[experiment.response], None
     for name in names:
         pieces[name] = [_measure_piece(each, experiment, files, settings) for each in pathway.phase(name)]
-        evoked = join([each.evoked for each in pieces[name]])
-        responses = measure_responses(evoked, polarity=polarity, latency_s=latency_s, config=settings.responses)
-        polarity, latency_s = responses.polarity, responses.latency_s if latency_s is None else latency_s
-        phases[name] = _summarise(evoked, responses, settings, rng)
-    table = _table(pieces, phases)
-    return PathwayMeasurement(
-        pathway=pathway,
-        table=table,
-        phases=phases,
-        connection=measure_connection(phases[BASELINE].evoked, config=settings.connection, rng=rng),
-    )
+        evoked[name] = join([each.evoked for each in pieces[name]])
+        responses[name] = measure_responses(
+            evoked[name], polarity=polarity, latency_s=latency_s, config=settings.responses
+        )
+        polarity = responses[name].polarity
+        latency_s = responses[name].latency_s if latency_s is None else latency_s
+    table, order = _table(pieces, responses)
+    return _Raw(pathway=pathway, evoked=evoked, responses=responses, table=table, order=order)
 
 
-def _summarise(
-    evoked: EvokedTraces, responses: ResponseResult, settings: Settings, rng: np.random.Generator
+def _summarise(raw: _Raw, table: SweepTable, *, settings: Settings, rng: np.random.Generator) -> PathwayMeasurement:
+    """Summarise each phase over the sweeps that count, now that the gates have spoken."""
+    back = np.argsort(raw.order)
+    used = np.split(table.used[back], np.cumsum([len(each.sweeps) for each in raw.responses.values()])[:-1])
+    phases = {
+        name: _summarise_phase(raw.evoked[name], raw.responses[name], keep, settings=settings, rng=rng)
+        for name, keep in zip(raw.responses, used, strict=True)
+    }
+    connection = measure_connection(raw.evoked[BASELINE], config=settings.connection, rng=rng)
+    return PathwayMeasurement(pathway=raw.pathway, table=table, phases=phases, connection=connection)
+
+
+def _summarise_phase(
+    evoked: EvokedTraces,
+    responses: ResponseResult,
+    keep: NDArray[np.bool_],
+    *,
+    settings: Settings,
+    rng: np.random.Generator,
 ) -> PhaseMeasurement:
-    first = responses.amplitude[:, 0]
-    train = responses.amplitude.shape[1] > 1
+    amplitude = responses.amplitude[keep]
+    train = amplitude.shape[1] > 1
     return PhaseMeasurement(
-        evoked=evoked,
+        evoked=replace(evoked, traces=np.where(keep[:, None, None], evoked.traces, np.nan)),
         responses=responses,
-        variability=measure_variability(first, responses.noise, config=settings.variability, rng=rng),
-        paired_pulse=measure_paired_pulse(responses.amplitude, config=settings.paired_pulse, rng=rng)
-        if train
-        else None,
+        variability=measure_variability(amplitude[:, 0], responses.noise[keep], config=settings.variability, rng=rng),
+        paired_pulse=measure_paired_pulse(amplitude, config=settings.paired_pulse, rng=rng) if train else None,
     )
 
 
-def _table(pieces: Mapping[str, Sequence[_Piece]], phases: Mapping[str, PhaseMeasurement]) -> SweepTable:
-    """Put the sweeps of all phases into one table, in order of time."""
-    pulses = {name: each.responses.amplitude.shape[1] for name, each in phases.items()}
+def _table(
+    pieces: Mapping[str, Sequence[_Piece]], responses: Mapping[str, ResponseResult]
+) -> tuple[SweepTable, NDArray[np.intp]]:
+    """Put the sweeps of all phases into one table; return it, and the order that put them in order of time."""
+    pulses = {name: each.amplitude.shape[1] for name, each in responses.items()}
     if len(set(pulses.values())) > 1:
         raise ManifestError(
             "the phases differ in their number of stimuli",
@@ -308,7 +334,7 @@ def _table(pieces: Mapping[str, Sequence[_Piece]], phases: Mapping[str, PhaseMea
             remedy="give the stimulus times in the manifest's column stimulus",
         )
     every = [piece for group in pieces.values() for piece in group]
-    results = [each.responses for each in phases.values()]
+    results = list(responses.values())
     start_s = np.concatenate([each.start_s for each in every])
     origin_s = min(each.start_s.min() for each in pieces[BASELINE])
     order = np.argsort(start_s, kind="stable")
@@ -317,7 +343,7 @@ def _table(pieces: Mapping[str, Sequence[_Piece]], phases: Mapping[str, PhaseMea
         for name, group in pieces.items()
         for (piece, sweep), flag in zip(
             ((piece, sweep) for piece in group for sweep in piece.evoked.sweeps),
-            phases[name].responses.flags[:, 0],
+            responses[name].flags[:, 0],
             strict=True,
         )
     ]
@@ -328,7 +354,7 @@ def _table(pieces: Mapping[str, Sequence[_Piece]], phases: Mapping[str, PhaseMea
         time_s=start_s[order] - origin_s,
         amplitude=np.concatenate([each.amplitude for each in results])[order],
         noise=np.concatenate([each.noise for each in results])[order],
-        interval_s=phases[BASELINE].evoked.interval_s,
+        interval_s=responses[BASELINE].interval_s,
         rs_mohm=np.concatenate([each.test_pulse.rs_mohm for each in every])[order],
         rin_mohm=np.concatenate([each.test_pulse.rin_mohm for each in every])[order],
         holding=np.concatenate([each.baseline for each in results])[order],
@@ -337,7 +363,7 @@ def _table(pieces: Mapping[str, Sequence[_Piece]], phases: Mapping[str, PhaseMea
         sweep=np.concatenate([piece.evoked.sweeps for piece in every])[order] + 1,
     )
     _check_order(table)
-    return table
+    return table, order
 
 
 def _check_order(table: SweepTable) -> None:

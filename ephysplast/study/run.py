@@ -93,7 +93,7 @@ def run_study(
         folder.mkdir(exist_ok=True)
     _write_text(out / SETTINGS_USED, to_toml(chosen))
     with Store(out / FILE) as store:
-        store.keep_only(tuple(each.name for each in experiments))
+        store.arrange(tuple(each.name for each in experiments))
         todo = []
         try:
             for experiment in experiments:
@@ -118,7 +118,7 @@ def run_one(task: tuple[Experiment, str], *, settings: Settings, figures: Path |
         result = analyse_experiment(experiment, settings=settings)
         tables = tables_of(result)
         if figures:
-            _draw(result, figures)
+            _draw(result, settings, figures)
     except EphysplastError as error:
         return Outcome(
             experiment=experiment.name,
@@ -151,7 +151,7 @@ def slug(name: str) -> str:
     return f"{safe}-{crc32(name.encode()):08x}"
 
 
-def _draw(result: ExperimentResult, folder: Path) -> None:
+def _draw(result: ExperimentResult, settings: Settings, folder: Path) -> None:
     from ephysplast.plotting import experiment_figure, save_figure  # matplotlib: only where a figure is drawn
 
     experiment, test = result.experiment, result.pathways["test"]
@@ -164,6 +164,7 @@ def _draw(result: ExperimentResult, folder: Path) -> None:
         evoked={name: each.evoked for name, each in test.phases.items()},
         paired_pulse={name: each.paired_pulse for name, each in test.phases.items() if each.paired_pulse is not None},
         verdict=result.verdict,
+        config=settings.classify,
     )
     save_figure(figure, folder / slug(experiment.name))
 

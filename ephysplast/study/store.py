@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE: Final = "study.sqlite"
-TABLES: Final = ("experiments", "sweeps", "responses", "evidence", "quality", "induction", "files", "errors")
+TABLES: Final = (
+    "experiments",
+    "time_course",
+    "sweeps",
+    "responses",
+    "evidence",
+    "quality",
+    "induction",
+    "files",
+    "errors",
+)
 """The tables of a study; each is written as CSV too."""
 
 
@@ -89,24 +99,32 @@ class Store:
                 raise
             cursor.execute("COMMIT")
 
-    def keep_only(self, experiments: tuple[str, ...]) -> None:
-        """Forget experiments that the manifest no longer has."""
+    def arrange(self, experiments: tuple[str, ...]) -> None:
+        """Keep the experiments of the manifest, in its order, and forget those that it no longer has."""
         known = [row[0] for row in self._connection.execute("SELECT experiment FROM done")]
         with closing(self._connection.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             for name in set(known) - set(experiments):
                 self._forget(cursor, name)
+            cursor.execute("DELETE FROM manifest")
+            cursor.executemany(
+                "INSERT INTO manifest VALUES (?, ?)", list(zip(experiments, range(len(experiments)), strict=True))
+            )
             cursor.execute("COMMIT")
 
     def frame(self, table: str) -> "pd.DataFrame":
-        """Return one of :data:`TABLES`; an empty frame when nothing was written to it."""
+        """Return one of :data:`TABLES`, experiments in the manifest's order; empty when nothing was written to it."""
         import pandas as pd
 
         if table not in TABLES:
             raise EphysplastError(f"a study has no table '{table}'", wanted=", ".join(TABLES))
         if not _columns(self._connection, table):
             return pd.DataFrame()
-        return pd.read_sql_query(f'SELECT * FROM "{table}" ORDER BY rowid', self._connection)  # noqa: S608 - a fixed name
+        query = (
+            f'SELECT t.* FROM "{table}" t LEFT JOIN manifest USING (experiment) '  # noqa: S608 - a fixed name
+            "ORDER BY manifest.position, t.rowid"
+        )
+        return pd.read_sql_query(query, self._connection)
 
     def _forget(self, cursor: sqlite3.Cursor, experiment: str) -> None:
         for name in TABLES:

@@ -1,9 +1,11 @@
 """The tables of a study: tidy frames from the result of one experiment."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ephysplast.analysers.time_course import time_course
 from ephysplast.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -42,13 +44,15 @@ def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
     Returns
     -------
     dict of str to pandas.DataFrame
-        ``experiments`` (one row), ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse),
+        ``experiments`` (one row), ``time_course`` (pathway × minute),
+        ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse),
         ``evidence`` (one row per index), ``quality`` (one row per gate), ``induction`` (one row per pairing),
         ``files`` (one row per manifest row).
     """
     frames = {
         "experiments": _experiments(result),
-        "sweeps": _sweeps(result),
+        "time_course": _per_pathway(result, lambda each: time_course(each.table).to_frame()),
+        "sweeps": _per_pathway(result, lambda each: each.table.to_frame()),
         "responses": _responses(result),
         "evidence": _records(result.verdict.evidence),
         "quality": _records(result.verdict.quality),
@@ -119,12 +123,12 @@ def _induction_summary(result: "ExperimentResult") -> dict[str, object]:
     }
 
 
-def _sweeps(result: "ExperimentResult") -> "pd.DataFrame":
+def _per_pathway(result: "ExperimentResult", make: "Callable[[PathwayMeasurement], pd.DataFrame]") -> "pd.DataFrame":
     import pandas as pd
 
     frames = []
     for measured in result.pathways.values():
-        frame = measured.table.to_frame()
+        frame = make(measured)
         frame.insert(0, "pathway", measured.pathway.name)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

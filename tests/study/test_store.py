@@ -27,8 +27,11 @@ def test_what_is_put_comes_back_and_replaces_what_was(tmp_path):
         assert list(back["experiment"]) == ["b", "b", "a"]
         assert list(back["amplitude"]) == [0.5, 1.5, 0.5]
         assert (store.has("a", "key1"), store.has("a", "key2")) == (False, True)
-        store.keep_only(("b",))
+        store.arrange(("b",))
         assert list(store.frame("sweeps")["experiment"]) == ["b", "b"]
+        store.put("a", "key", {"sweeps": frame("a", 1)}, failed=False)
+        store.arrange(("a", "b"))
+        assert list(store.frame("sweeps")["experiment"]) == ["a", "b", "b"]
         assert store.frame("errors").empty
 
 

@@ -1,0 +1,20 @@
+"""Regenerate the sample data: ``python -m ephysplast.synthesis OUT``."""
+
+import sys
+
+from ephysplast.synthesis.dataset import write_sample_data
+
+
+def main(arguments: list[str]) -> int:
+    """Write the sample data into the folder that is named; return the exit code."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        sys.stderr.write("usage: python -m ephysplast.synthesis OUT\nOUT: folder for the sample data\n")
+        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
+    written = write_sample_data(arguments[0])
+    megabytes = sum(path.stat().st_size for path in written) / 1e6
+    sys.stdout.write(f"{len(written)} files, {megabytes:.1f} MB, in {arguments[0]}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,7 @@ from scipy.ndimage import maximum_filter1d
 from ephysplast.errors import SettingsError
 from ephysplast.recording import FloatArray, IntArray
 
+# Slopes over three samples at 20 kHz: noise is a third of that between neighbours, and a spike is slower still.
 _SLOPE_HALF_S = 0.05e-3
 
 
@@ -19,8 +20,8 @@ class SpikeCriteria:
     Attributes
     ----------
     slope_mv_per_ms : float
-        The upstroke is faster than this: 10. Spikes on the verge of a depolarisation block rise at 10–20, half of the
-        usual threshold criterion; postsynaptic potentials stay below 10.
+        The upstroke is faster than this, over three samples at 20 kHz: 10. Spikes on the verge of a depolarisation
+        block rise at 10–20, half of the usual threshold criterion; postsynaptic potentials stay below 10.
     height_mv : float
         From there to the peak: 15 leaves out noise around 0 mV and the ripples of a depolarisation block, and needs
         no absolute level, which a DC offset would spoil.
@@ -71,9 +72,10 @@ def spikes_in_rows(
     ([0], [2.57])
     """
     nothing = np.array([], dtype=np.int64), np.array([], dtype=np.float64)
-    if rows.shape[-1] < 4:
+    if rows.shape[-1] < 8:
         return nothing
-    slope = np.diff(rows, axis=-1) * (rate_hz / 1e3)
+    wide = 2 * round(_SLOPE_HALF_S * rate_hz) + 1
+    slope = (rows[:, wide:] - rows[:, :-wide]) * (rate_hz / 1e3 / wide)
     steep = slope >= criteria.slope_mv_per_ms
     steep[:, 1:] &= ~steep[:, :-1].copy()
     row, start = np.nonzero(steep)
@@ -147,7 +149,6 @@ def _steepest(
     rate_hz: float,
 ) -> FloatArray:
     """Return the sample (fractional) of the largest slope between start and peak."""
-    # A slope over three samples at 20 kHz: noise shifts the steepest one less, and a spike is slower than that.
     wide = round(_SLOPE_HALF_S * rate_hz)
     n_ahead = int((peak - start).max(initial=1)) + 1
     at = start[:, None] + np.arange(-1, n_ahead + 1)

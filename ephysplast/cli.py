@@ -13,7 +13,7 @@ from ephysplast.errors import EphysplastError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ephysplast.recording import Recording
+    from ephysplast.recording import FloatArray, Recording
     from ephysplast.study import Outcome
 
 app = typer.Typer(
@@ -238,10 +238,9 @@ def _sweeps_in_words(recording: "Recording") -> str:
     return words
 
 
-def _onsets_in_words(onsets_s: tuple[object, ...]) -> str:
-    sweeps = sum(1 for each in onsets_s if len(each))  # type: ignore[arg-type]
-    first = next((each for each in onsets_s if len(each)), ())  # type: ignore[arg-type]
-    return f"high in {sweeps} sweeps, first at " + ", ".join(f"{onset:.4f}" for onset in first[:6]) + " s"  # type: ignore[index]
+def _onsets_in_words(onsets_s: "tuple[FloatArray, ...]") -> str:
+    high = [each for each in onsets_s if len(each)]
+    return f"high in {len(high)} sweeps, first at " + ", ".join(f"{onset:.4f}" for onset in high[0][:6]) + " s"
 
 
 def _printable(text: str) -> str:

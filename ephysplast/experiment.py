@@ -66,6 +66,8 @@ class Segment:
         ``"auto"``, ``"artefact"``, ``"command"``, a digital output's name, or times in s: ``"0.1; 0.15"``.
     unit, clamp, scale
         What the postsynaptic channel holds when the file says it wrongly.
+    exclude : str
+        Sweeps that the experimenter rejects, written as `sweeps` is.
     row : int
         Row of the manifest as a spreadsheet counts it, for messages.
     """
@@ -80,6 +82,7 @@ class Segment:
     unit: str = ""
     clamp: Clamp | None = None
     scale: float = 1.0
+    exclude: str = ""
     row: int = 0
 
 
@@ -110,6 +113,8 @@ class Experiment:
         The test pathway, and the control pathway when there is one.
     connection : Connection
         Cell types.
+    opsin : bool
+        The synapse was driven by light: a paired pulse then says nothing about release.
     metadata : mapping of str to str
         Animal, slice, cell, age, solutions and so on, as the manifest has them.
     """
@@ -118,6 +123,7 @@ class Experiment:
     response: ResponseKind
     pathways: tuple[Pathway, ...]
     connection: Connection = Connection()
+    opsin: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def pathway(self, role: Literal["test", "control"]) -> Pathway | None:

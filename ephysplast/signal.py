@@ -191,7 +191,7 @@ def slope_between(traces: FloatArray, time_s: FloatArray, start_s: float, stop_s
     return np.asarray(traces[..., window] @ (at_ms / (at_ms @ at_ms)))
 
 
-def crossing(traces: FloatArray, time_s: FloatArray, level: FloatArray, peak: IntArray, *, before: bool) -> FloatArray:
+def crossing(traces: FloatArray, time_s: FloatArray, level: ArrayLike, peak: ArrayLike, *, before: bool) -> FloatArray:
     """Return when each trace crosses a level nearest to its peak, on one side of it, interpolated between samples.
 
     Parameters
@@ -213,14 +213,14 @@ def crossing(traces: FloatArray, time_s: FloatArray, level: FloatArray, peak: In
     Examples
     --------
     >>> trace, time_s = np.array([0.0, 0.0, 4.0, 10.0, 5.0, 0.0]), np.arange(6) / 1e3
-    >>> rise = crossing(trace, time_s, np.float64(2.0), np.int64(3), before=True)
-    >>> fall = crossing(trace, time_s, np.float64(2.0), np.int64(3), before=False)
+    >>> rise = crossing(trace, time_s, 2.0, 3, before=True)
+    >>> fall = crossing(trace, time_s, 2.0, 3, before=False)
     >>> round(float(rise), 6), round(float(fall), 6)
     (0.0015, 0.0046)
     """
     index = np.arange(len(time_s))
-    peak, level = np.asarray(peak)[..., None], np.asarray(level)[..., None]
-    below = (traces < level) & ((index < peak) if before else (index > peak))
+    top, wanted = np.asarray(peak)[..., None], np.asarray(level, dtype=np.float64)[..., None]
+    below = (traces < wanted) & ((index < top) if before else (index > top))
     found = below.any(axis=-1, keepdims=True)
     if before:
         left = len(time_s) - 1 - np.argmax(below[..., ::-1], axis=-1)[..., None]
@@ -229,7 +229,7 @@ def crossing(traces: FloatArray, time_s: FloatArray, level: FloatArray, peak: In
     left = np.clip(left, 0, len(time_s) - 2)
     low, high = np.take_along_axis(traces, left, axis=-1), np.take_along_axis(traces, left + 1, axis=-1)
     step = np.where(high == low, 1.0, high - low)
-    at = time_s[left] + np.clip((level - low) / step, 0.0, 1.0) * (time_s[left + 1] - time_s[left])
+    at = time_s[left] + np.clip((wanted - low) / step, 0.0, 1.0) * (time_s[left + 1] - time_s[left])
     return np.asarray(np.where(found & np.isfinite(high + low), at, np.nan)[..., 0])
 
 
@@ -252,7 +252,7 @@ class Rise:
     half_width_ms: FloatArray
 
 
-def rise(traces: FloatArray, time_s: FloatArray, peak: IntArray, height: FloatArray) -> Rise:
+def rise(traces: FloatArray, time_s: FloatArray, peak: ArrayLike, height: ArrayLike) -> Rise:
     """Measure onset, 20–80 % rise and half-width of upward-going responses on a baseline of zero.
 
     Parameters
@@ -265,14 +265,15 @@ def rise(traces: FloatArray, time_s: FloatArray, peak: IntArray, height: FloatAr
     Examples
     --------
     >>> ramp = np.concatenate([np.zeros(5), np.linspace(0.0, 1.0, 11), np.linspace(0.9, 0.0, 10)])
-    >>> shape = rise(ramp, np.arange(26) / 1e3, np.int64(15), np.float64(1.0))
+    >>> shape = rise(ramp, np.arange(26) / 1e3, 15, 1.0)
     >>> round(float(shape.onset_s), 6), round(float(shape.rise_ms), 6), round(float(shape.half_width_ms), 6)
     (0.005, 6.0, 10.0)
     """
-    low = crossing(traces, time_s, 0.2 * height, peak, before=True)
-    high = crossing(traces, time_s, 0.8 * height, peak, before=True)
-    half = crossing(traces, time_s, 0.5 * height, peak, before=True)
-    fall = crossing(traces, time_s, 0.5 * height, peak, before=False)
+    full = np.asarray(height, dtype=np.float64)
+    low = crossing(traces, time_s, 0.2 * full, peak, before=True)
+    high = crossing(traces, time_s, 0.8 * full, peak, before=True)
+    half = crossing(traces, time_s, 0.5 * full, peak, before=True)
+    fall = crossing(traces, time_s, 0.5 * full, peak, before=False)
     return Rise(onset_s=low - (high - low) / 3.0, rise_ms=(high - low) * 1e3, half_width_ms=(fall - half) * 1e3)
 
 

@@ -36,7 +36,8 @@ def recording(n_sweeps=10, tags=()):
 
 @pytest.mark.parametrize("command", ["import ephysplast", "import ephysplast.cli; ephysplast.cli.app(['--help'])"])
 def test_importing_and_help_load_nothing_heavy(command):
-    script = f"import sys\ntry:\n    {command}\nexcept SystemExit:\n    pass\nprint([m for m in {HEAVY} if m in sys.modules])"
+    script = f"import sys\ntry:\n    {command}\nexcept SystemExit:\n    pass\n"
+    script += f"print([m for m in {HEAVY} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, encoding="utf-8")
     assert out.stdout.strip().splitlines()[-1] == "[]"
 

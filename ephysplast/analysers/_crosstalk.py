@@ -81,7 +81,7 @@ def candidates(
             onset_ms = _onset_ms(upright, time_s, valley, at, rise)
             origin: Origin = "own onset"
             turned = coincident and -float(upright[valley]) >= _OWN_SHARE * height
-            swing = height < _OVERSHOOT * -float(upright[valley])
+            swing = height < _OVERSHOOT * disturbed
             if turned and (swing or time_s[at] - time_s[valley] < 2e-3 * settled_ms):
                 origin = "two phases"
             elif rise < _OWN_SHARE * height or (coincident and time_s[at] * 1e3 < settled_ms):
@@ -118,8 +118,7 @@ def _onset_ms(upright: FloatArray, time_s: FloatArray, valley: int, peak: int, r
     part, at = upright[valley : peak + 1] - upright[valley], time_s[valley : peak + 1]
     if len(part) < 3:
         return float(at[0]) * 1e3
-    last = np.int64(len(part) - 1)
-    low, high = (float(crossing(part, at, np.float64(share * rise), last, before=True)) for share in (0.2, 0.8))
+    low, high = (float(crossing(part, at, share * rise, len(part) - 1, before=True)) for share in (0.2, 0.8))
     return (low - (high - low) / 3.0) * 1e3
 
 

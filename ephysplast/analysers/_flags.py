@@ -35,7 +35,7 @@ def flags_of(layout: Layout, baseline: FloatArray) -> tuple["NDArray[np.object_]
         first = int((layout.baseline_stop[:, pulse] - layout.n_baseline).min(initial=layout.zero))
         last = layout.search(pulse)[1]
         rows = layout.evoked.traces[:, pulse, max(first, 0) : last]
-        broken = np.isnan(rows).any(axis=1) | (first < 0)
+        broken = np.asarray(np.isnan(rows).any(axis=1) | (first < 0))
         _set(flags[:, pulse], broken, MISSING)
         good = np.flatnonzero(flags[:, pulse] == OK)
         if not good.size:

@@ -156,6 +156,8 @@ def _with_sizes(command: Trace, step: Step, channel: Channel, sweeps: IntArray, 
         long_enough = command.lengths[sweeps] >= step.stop
         size = np.full(sweeps.size, np.nan)
         size[long_enough] = step_sizes(command, step, sweeps[long_enough])
+    if not np.isfinite(size).any():
+        return Pulse(step.first, step.stop, step.quiet_from, size, np.zeros(size.size, dtype=np.bool_))
     near_zero = 0.02 * float(np.nanmax(np.abs(size)))
     with np.errstate(invalid="ignore"):
         if channel.clamp == "voltage":

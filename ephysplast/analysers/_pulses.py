@@ -183,7 +183,7 @@ def _operator(layout: Layout, finding: Finding, centres: IntArray, pulse: int) -
     alone = upright(layout, finding.means[shown], shown, finding.polarity)
     peak = int(finding.peaks[shown])
     height, time_s = smooth(layout, np.nan_to_num(alone))[peak], layout.evoked.time_s
-    ends = [crossing(alone, time_s, part * height, np.int64(peak), before=True) for part in (0.1, 0.6)]
+    ends = [crossing(alone, time_s, part * height, peak, before=True) for part in (0.1, 0.6)]
     if not np.isfinite(ends).all():
         return slope_operator(layout.search(shown)[0], peak, layout.evoked.rate_hz)
     first, last = (layout.zero + round(float(each) * layout.evoked.rate_hz) for each in ends)

@@ -52,21 +52,20 @@ def shape_of(layout: Layout, mean: FloatArray, pulse: int, *, polarity: int, pea
     """
     time_s, rate_hz = layout.evoked.time_s, layout.evoked.rate_hz
     alone = upright(layout, mean, pulse, polarity)
-    height = np.float64(smooth(layout, np.nan_to_num(alone))[peak])
-    index = np.int64(peak)
-    edges = rise(alone, time_s, index, height)
-    low, high = (crossing(alone, time_s, part * height, index, before=True) for part in (0.1, 0.6))
-    fallen = crossing(alone, time_s, 0.9 * height, index, before=False)
+    height = float(smooth(layout, np.nan_to_num(alone))[peak])
+    edges = rise(alone, time_s, peak, height)
+    low, high = (crossing(alone, time_s, part * height, peak, before=True) for part in (0.1, 0.6))
+    fallen = crossing(alone, time_s, 0.9 * height, peak, before=False)
     known = np.isfinite(alone)
     charge = float(alone[known & (time_s >= 0)].sum()) / rate_hz if layout.evoked.unit == "pA" else np.nan
     return Shape(
         onset_latency_ms=float(edges.onset_s) * 1e3,
         rise_ms=float(edges.rise_ms),
         half_width_ms=float(edges.half_width_ms),
-        decay_tau_ms=_decay(layout, alone, peak, float(fallen), float(height)),
+        decay_tau_ms=_decay(layout, alone, peak, float(fallen), height),
         charge_pc=charge,
         max_slope=float(0.5 * height / (high - low) / 1e3),
-        second_component_ms=_second_component(layout, alone, peak, float(height), error),
+        second_component_ms=_second_component(layout, alone, peak, height, error),
     )
 
 

@@ -138,7 +138,7 @@ class Cell(NamedTuple):
         if self.clamp == "voltage":
             # A conductance near zero has a resistance near infinity, which no symmetric interval can hold.
             low, high = jackknife_interval(float(rows[1].mean()), jackknife=left.steady, level=level)
-            intervals[2] = Interval(1e3 / high, 1e3 / low if low > 0.0 else float("inf"))
+            intervals[2] = Interval(1e3 / high if high > 0.0 else np.nan, 1e3 / low if low > 0.0 else np.inf)
             intervals[1] = Interval(intervals[2].low - whole[0], intervals[2].high - whole[0])
         return whole, [
             each if np.isfinite(value) else NO_INTERVAL for value, each in zip(whole, intervals, strict=True)

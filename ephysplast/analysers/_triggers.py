@@ -102,9 +102,8 @@ def _train_started_by(
         n_sweeps=_TRAIN_SWEEPS,
     )
     usual = np.array([np.median(each[np.isfinite(each)]) for each in times.T if np.isfinite(each).any()])
-    others = np.concatenate([each.times_s[np.isfinite(each.times_s)] for each in lines if each is not trigger] or [[]])
-    elsewhere = others[np.abs(others - start_s) > _COINCIDENT_S]
-    if any((np.abs(each - usual) < _COINCIDENT_S).any() for each in elsewhere):
+    others = [each.times_s[np.abs(each.times_s - start_s) > _COINCIDENT_S] for each in lines if each is not trigger]
+    if any((np.abs(each[:, None] - usual) < _COINCIDENT_S).any() for each in others):
         return None
     if len(usual) < 2 or abs(usual[0] - start_s) > _COINCIDENT_S:
         return None

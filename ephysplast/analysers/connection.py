@@ -186,7 +186,9 @@ def measure_connection(
     numbers = _Numbers(places=places, after=after, p_value=p_value, usable=usable)
     if p_value > config.alpha:
         return _answer(layout, numbers, int(places[largest]), "none", "no response", config, rng)
-    return _kind_of_response(layout, level, numbers, np.abs(observed) > limit, largest, pre, config, rng)
+    limit = min(limit, float(np.abs(observed).max()) * (1.0 - 1e-9))
+    direction = np.where(np.abs(observed) > limit, np.sign(observed), 0.0)
+    return _kind_of_response(layout, level, numbers, direction.reshape(-1, len(places)), pre, config, rng)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -281,16 +283,14 @@ def _kind_of_response(
     layout: Layout,
     level: FloatArray,
     numbers: _Numbers,
-    significant: NDArray[np.bool_],
-    largest: int,
+    direction: FloatArray,  # [test, place] sign where the test alone is significant, else 0
     pre: EvokedTraces | None,
     config: ConnectionConfig,
     rng: np.random.Generator,
 ) -> ConnectionResult:
-    n_places, usable = len(numbers.places), numbers.usable
+    usable = numbers.usable
     mean = (layout.evoked.traces[usable] - level[usable, :, None]).mean(axis=(0, 1))
     smoothed = smooth(layout, np.nan_to_num(mean))
-    shown = np.logical_or.reduce(significant.reshape(-1, n_places), axis=0) | (np.arange(n_places) == largest)
     error = float(np.median(numbers.after.std(axis=0, ddof=1))) / float(np.sqrt(usable.sum()))
     start, stop = layout.search(0)
     found = [
@@ -304,18 +304,24 @@ def _kind_of_response(
             earliest_ms=config.shortest_latency_ms,
             settled_ms=config.settled_ms,
         )
-        if shown[(numbers.places >= each.valley) & (numbers.places <= each.peak + layout.samples(_AROUND_MS))].any()
+        if _is_shown(each, numbers.places, direction, layout.samples(_AROUND_MS))
     ]
     synaptic = [each for each in found if each.origin == "own onset"]
     best = max(synaptic or found, key=lambda each: abs(smoothed[each.peak]), default=None)
     if best is None:
         sentence = "the mean differs from rest, but shows no extremum"
-        return _answer(layout, numbers, int(numbers.places[largest]), "undetermined", sentence, config, rng)
+        place = int(numbers.places[int(np.argmax(np.abs(direction).max(axis=0)))])
+        return _answer(layout, numbers, place, "undetermined", sentence, config, rng)
     if synaptic:
         sentence = f"a response that begins {best.onset_ms:.1f} ms after the event"
         return _answer(layout, numbers, best.peak, "synaptic", sentence, config, rng)
     kind, sentence = _name_of(best, mean, layout, pre)
     return _answer(layout, numbers, best.peak, kind, sentence, config, rng)
+
+
+def _is_shown(candidate: Candidate, places: IntArray, direction: FloatArray, after: int) -> bool:
+    belongs = (places >= candidate.valley) & (places <= candidate.peak + after)
+    return bool((direction[:, belongs] == candidate.polarity).any())
 
 
 def _name_of(best: Candidate, mean: FloatArray, layout: Layout, pre: EvokedTraces | None) -> tuple[Kind, str]:

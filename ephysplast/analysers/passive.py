@@ -253,7 +253,9 @@ def _report(
     result: TestPulseResult, usable: BoolArray, areas: Areas, cell: Cell, why: str, level: float
 ) -> TestPulseResult:
     values = cell.properties(areas)
-    noisy = not np.median(areas.steady[np.isfinite(areas.steady)]) > _CLEAR * _scatter(areas.steady)
+    known = areas.steady[np.isfinite(areas.steady)]
+    scatter = _scatter(known)
+    noisy = scatter > 0.0 and abs(float(np.median(known))) <= _CLEAR * scatter
     if noisy:  # all of them: to drop only the sweeps with the smallest change would bias the rest
         values[1:3] = _NAN
     each_rs, each_rm, each_rin, each_cm, each_tau = (_placed(row, usable) for row in values)
@@ -298,8 +300,7 @@ def _mean(cell: Cell, areas: Areas, level: float) -> tuple[FloatArray, list[Inte
 
 def _scatter(values: FloatArray) -> float:
     """Noise of single sweeps, from the differences between neighbours; 0 when there are too few to tell."""
-    known = values[np.isfinite(values)]
-    return MAD_TO_SD * float(np.median(np.abs(np.diff(known)))) / np.sqrt(2.0) if known.size >= 8 else 0.0
+    return MAD_TO_SD * float(np.median(np.abs(np.diff(values)))) / 2.0**0.5 if values.size >= 8 else 0.0
 
 
 def _placed(values: FloatArray, usable: BoolArray) -> FloatArray:

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from ephysplast.errors import EphysplastError, ManifestError
 from ephysplast.experiment import BASELINE, INDUCTION, POST
 from ephysplast.io import read
@@ -63,8 +65,8 @@ def draft_manifest(folder: Path, *, relative_to: Path, progress: Callable[[Path]
     -------
     Draft
         Experiments are told by file name without its phase word, or by subfolder; phases by words in the file name
-        or, where a file of another kind of protocol lies between, by the files' clocks. A phase that cannot be told
-        is empty: analysing then says which row needs one.
+        or, where a file of another kind of protocol lies between, by the files' clocks, or by the one long pause of a
+        single file. A phase that cannot be told is empty: analysing then says which row needs one.
 
     Raises
     ------
@@ -130,7 +132,31 @@ def _experiment_name(path: Path, folder: Path) -> str:
 def _rows(name: str, group: Sequence[_Found], relative_to: Path) -> list[dict[str, object]]:
     ordered = sorted(group, key=_moment)
     phases = _phases(ordered)
-    return [_row(name, each, phase, relative_to) for each, phase in zip(ordered, phases, strict=True)]
+    rows = []
+    for found, phase in zip(ordered, phases, strict=True):
+        row = _row(name, found, phase, relative_to)
+        pause = _pause(found.recording) if len(ordered) == 1 and not phase else 0
+        if pause:
+            rows += [
+                row | {"phase": BASELINE, "sweeps": f"1-{pause}"},
+                row | {"phase": POST, "sweeps": f"{pause + 1}-"},
+            ]
+        else:
+            rows.append(row)
+    measured = next((row for row in rows if row["phase"] != INDUCTION and row["response"]), None)
+    for row, found in zip(rows, ordered, strict=False):
+        if measured and row["phase"] == INDUCTION:  # often in current clamp, with the electrodes as they were
+            names = [each.name for each in found.recording.channels]
+            kept = ("response", *(column for column in ("channel", "pre_channel") if measured[column] in names))
+            row.update({column: measured[column] for column in kept})
+    return rows
+
+
+def _pause(recording: Recording) -> int:
+    """Return the number of sweeps before the only long pause of a recording; 0 when there is none, or several."""
+    gaps = np.diff(recording.sweep_start_s)
+    long = np.flatnonzero(gaps > 5.0 * np.median(gaps)) if gaps.size > 1 else np.array([], dtype=np.intp)
+    return int(long[0]) + 1 if len(long) == 1 else 0
 
 
 def _moment(found: _Found) -> tuple[datetime, str, int]:

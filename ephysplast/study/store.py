@@ -46,9 +46,11 @@ class Store:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.execute(
-                "CREATE TABLE IF NOT EXISTS done (experiment TEXT PRIMARY KEY, key TEXT NOT NULL, failed INTEGER)"
-            )
+            for columns in (
+                "manifest (experiment TEXT PRIMARY KEY, position INTEGER)",
+                "done (experiment TEXT PRIMARY KEY, key TEXT NOT NULL, failed INTEGER)",
+            ):
+                self._connection.execute(f"CREATE TABLE IF NOT EXISTS {columns}")
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise EphysplastError(

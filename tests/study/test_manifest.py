@@ -60,7 +60,7 @@ def test_a_written_manifest_reads_back(tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("experiment,phase,file,respons\nc,baseline,a,EPSC", ["'respons'", "did you mean 'response'?"]),
+        ("experiment,phase,file,respons\nc,baseline,a,EPSC", ["'respons'", "did you mean 'response'"]),
         ("experiment,phase,file\nc,baseline,a", ["lacks the column response"]),
         ("experiment,phase,file,response\n", ["no rows"]),
         ("", ["is empty"]),

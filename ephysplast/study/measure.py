@@ -92,6 +92,7 @@ class _Piece:
 
     segment: Segment
     evoked: EvokedTraces
+    presynaptic: EvokedTraces | None
     test_pulse: TestPulseResult
     rejected: IntArray
     start_s: FloatArray
@@ -99,10 +100,11 @@ class _Piece:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Raw:
-    """One pathway before the gates: `order` takes the phases' sweeps, one after the other, to the table's."""
+    """One pathway before the gates; `presynaptic` is of the baseline, and `order` takes the phases' sweeps, one after the other, to the table's."""
 
     pathway: Pathway
     evoked: Mapping[str, EvokedTraces]
+    presynaptic: EvokedTraces | None
     responses: Mapping[str, ResponseResult]
     table: SweepTable
     order: NDArray[np.intp]
@@ -267,6 +269,7 @@ def _measure_piece(segment: Segment, experiment: Experiment, files: _Files, sett
     return _Piece(
         segment=segment,
         evoked=cut_responses(recording, channel, stimuli, config=settings.responses),
+        presynaptic=cut_responses(recording, pre, stimuli, config=settings.responses) if pre else None,
         test_pulse=measure_test_pulse(recording, channel, sweeps=sweeps, config=settings.test_pulse),
         rejected=rejected,
         start_s=offset_s + recording.sweep_start_s[sweeps],
@@ -289,7 +292,15 @@ def _measure_pathway(pathway: Pathway, experiment: Experiment, files: _Files, se
         polarity = responses[name].polarity
         latency_s = responses[name].latency_s if latency_s is None else latency_s
     table, order = _table(pieces, responses)
-    return _Raw(pathway=pathway, evoked=evoked, responses=responses, table=table, order=order)
+    before = [each.presynaptic for each in pieces[BASELINE] if each.presynaptic is not None]
+    return _Raw(
+        pathway=pathway,
+        evoked=evoked,
+        presynaptic=join(before) if len(before) == len(pieces[BASELINE]) else None,
+        responses=responses,
+        table=table,
+        order=order,
+    )
 
 
 def _summarise(raw: _Raw, table: SweepTable, *, settings: Settings, rng: np.random.Generator) -> PathwayMeasurement:
@@ -300,7 +311,7 @@ def _summarise(raw: _Raw, table: SweepTable, *, settings: Settings, rng: np.rand
         name: _summarise_phase(raw.evoked[name], raw.responses[name], keep, settings=settings, rng=rng)
         for name, keep in zip(raw.responses, used, strict=True)
     }
-    connection = measure_connection(raw.evoked[BASELINE], config=settings.connection, rng=rng)
+    connection = measure_connection(raw.evoked[BASELINE], pre=raw.presynaptic, config=settings.connection, rng=rng)
     return PathwayMeasurement(pathway=raw.pathway, table=table, phases=phases, connection=connection)
 
 

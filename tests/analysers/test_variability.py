@@ -92,18 +92,18 @@ def test_the_interval_covers(n_sweeps, least, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_sweeps", [20, 60, 240])
+@pytest.mark.parametrize("n_sweeps", [20, 60])
 @pytest.mark.parametrize(("n", "p", "noise"), [(5, 0.4, 0.1), (5, 0.55, 0.1), (10, 0.2, 0.1), (5, 0.4, 0.2)])
 def test_coverage_at_length(n_sweeps, n, p, noise, rng):
     hits, failures = [], []
-    for _ in range(300):
+    for _ in range(600):
         amplitude = release(n_sweeps, rng, n=n, p=p) + rng.normal(0, noise, n_sweeps)
         found = measure_variability(amplitude, rng.normal(0, noise, n_sweeps), config=FAST, rng=rng)
         if found.status == OK:
             hits.append(found.inverse_cv_squared_low <= n * p / (1 - p) <= found.inverse_cv_squared_high)
         if found.failure_status == OK:
             failures.append(found.failure_fraction_low <= (1 - p) ** n <= found.failure_fraction_high)
-    # Nominal 0.95, standard error 0.013. Measured: 0.87 to 0.94 with 20 sweeps, 0.94 to 0.97 with more.
+    # Nominal 0.95, standard error 0.009. Measured: 0.87 to 0.94 with 20 sweeps, 0.93 to 0.97 with more.
     least = 0.84 if n_sweeps == 20 else 0.905
     assert least <= np.mean(hits) <= 0.99
     assert np.mean(failures) >= 0.85  # measured 0.89 to 1.00: a gamma is not quite a sum of quanta

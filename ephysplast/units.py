@@ -122,7 +122,7 @@ def strip_unit(value: Any, unit: str) -> "NDArray[np.float64]":
     Examples
     --------
     >>> import quantities as pq
-    >>> strip_unit(pq.Quantity([1.5, 2.0], "nA"), "pA").tolist()
+    >>> strip_unit(pq.Quantity([1.5, 2.0], "nA"), "pA").round(6).tolist()
     [1500.0, 2000.0]
     >>> float(strip_unit(3.0, "pA"))
     3.0

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ephysplast.analysers.passive import TestPulseConfig
 
 _MEAN_OF = 24  # sweeps in the mean that the shape is learnt from: noise falls fivefold, and reading stays cheap
+_FEWEST = 4  # sweeps from which a difference can be told from noise
+_SHORTEST_BASE_S = 5e-3
+_TAIL = 0.01  # of the step's response: a tail that would bias R_in by less is left alone
 _SHAPE_S = 0.3  # the mean is read this far into a long step: five slow membrane time constants
 
 
@@ -40,11 +43,33 @@ def windows_of(pulse: Pulse, rate_hz: float, config: "TestPulseConfig") -> Windo
     return Windows(pulse.edge - max(base, 1), pulse.edge, pulse.stop - 1 - max(steady, 1), pulse.stop - 1, rate_hz)
 
 
+def settled(channel: Channel, sweeps: IntArray, windows: Windows) -> Windows:
+    """Halve the base while its older half still differs from the newer one: the tail of a response before the pulse.
+
+    Halves of the default base are a whole cycle of 50 Hz, so hum does not pass for a tail.
+    """
+    some = sweeps[_spread_out(sweeps.size)]
+    if some.size < _FEWEST:
+        return windows
+    rate = windows.rate_hz
+    base = channel.trace.window(windows.start / rate, windows.edge / rate, some)
+    steady = channel.trace.window(windows.steady / rate, windows.stop / rate, some).mean()
+    while base.shape[1] >= 2 * round(_SHORTEST_BASE_S * rate):
+        half = base.shape[1] // 2
+        older, newer = base[:, :half].mean(axis=1), base[:, half : 2 * half].mean(axis=1)
+        differs = abs(np.mean(older - newer))
+        error = np.std(older - newer, ddof=1) / np.sqrt(some.size)
+        if not differs > max(_TAIL * abs(steady - newer.mean()), 3.0 * error):
+            break
+        base = base[:, half:]
+    return windows._replace(start=windows.edge - base.shape[1])
+
+
 def learn(
     channel: Channel, sweeps: IntArray, step: FloatArray, windows: Windows, config: "TestPulseConfig"
 ) -> Shape | str:
     """Learn the transient's shape from the mean of some sweeps, spread over all."""
-    some = np.unique(np.linspace(0, sweeps.size - 1, min(_MEAN_OF, sweeps.size)).round().astype(np.int64))
+    some = _spread_out(sweeps.size)
     after = min(windows.steady - windows.edge, round(_SHAPE_S * windows.rate_hz))
     rows = np.hstack(windows.read(channel, sweeps[some], after)) / step[some, None]
     rows = rows[np.isfinite(rows).all(axis=1)]
@@ -57,6 +82,11 @@ def learn(
     if channel.clamp == "voltage":
         return voltage_clamp_shape(relaxing, steady=steady, search=min(round(3e-3 * windows.rate_hz), after // 3))
     return current_clamp_shape(relaxing, begin=round(config.bridge_ms * 1e-3 * windows.rate_hz))
+
+
+def _spread_out(n_sweeps: int) -> IntArray:
+    """Choose some of the sweeps, spread over all."""
+    return np.unique(np.linspace(0, n_sweeps - 1, min(_MEAN_OF, n_sweeps)).round().astype(np.int64))
 
 
 def areas_of(

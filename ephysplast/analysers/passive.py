@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ephysplast.analysers._pulse import Pulse, find_pulse
-from ephysplast.analysers._step_response import Cell, areas_of, learn, windows_of
+from ephysplast.analysers._step_response import Cell, areas_of, learn, settled, windows_of
 from ephysplast.analysers._transient import Areas
 from ephysplast.errors import OK, ChannelError, SettingsError
 from ephysplast.recording import Channel, Clamp, FloatArray, IntArray, Recording, Sweeps
@@ -41,7 +41,8 @@ class TestPulseConfig:
         In voltage clamp larger steps are not test pulses: beyond 30 mV channels open.
     baseline_ms, steady_ms : float
         How much before the step, and how much of its end (at most 40 % of it), is averaged. 40 ms are two whole cycles
-        of 50 Hz; longer stretches steady R_in further and cost reading time.
+        of 50 Hz; longer stretches steady R_in further and cost reading time. The base is shortened where the tail of a
+        response reaches into it.
     bridge_ms : float
         Skipped after the edge in current clamp, where bridge and electrode capacitance show.
     remove_mains : bool
@@ -240,6 +241,7 @@ def _measure(channel: Channel, sweeps: IntArray, pulse: Pulse, config: TestPulse
     result = replace(result, start_s=pulse.edge / windows.rate_hz, stop_s=pulse.stop / windows.rate_hz, step=pulse.step)
     if not usable.any():
         return replace(result, holding=_resting(channel, sweeps, config.baseline_ms))
+    windows = settled(channel, sweeps[usable], windows)
     learnt = learn(channel, sweeps[usable], pulse.step[usable], windows, config)
     shape, why = (None, learnt) if isinstance(learnt, str) else (learnt, OK)
     areas = areas_of(channel, sweeps[usable], windows, shape, config)

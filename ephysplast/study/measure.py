@@ -100,7 +100,10 @@ class _Piece:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Raw:
-    """One pathway before the gates; `presynaptic` is of the baseline, and `order` takes the phases' sweeps, one after the other, to the table's."""
+    """One pathway before the gates.
+
+    `presynaptic` is of the baseline; `order` takes the sweeps of the phases, one after the other, to the table's.
+    """
 
     pathway: Pathway
     evoked: Mapping[str, EvokedTraces]

@@ -12,14 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ephysplast import analysers, classify, io, plotting, study, synthesis
+    from ephysplast import analysers, classify, io, plotting, report, study, synthesis
     from ephysplast.io import read
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "analysers", "classify", "io", "plotting", "read", "study", "synthesis"]
+__all__ = ["__version__", "analysers", "classify", "io", "plotting", "read", "report", "study", "synthesis"]
 
-_ROOMS = ("analysers", "classify", "io", "plotting", "study", "synthesis")
+_ROOMS = ("analysers", "classify", "io", "plotting", "report", "study", "synthesis")
 
 
 def __getattr__(name: str) -> Any:

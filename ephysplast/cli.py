@@ -189,10 +189,13 @@ def _print_verdicts(output: Path, names: list[str]) -> None:
 
 
 def _print_ending(output: Path, outcomes: "list[Outcome]") -> None:
+    from ephysplast.report import write_report
+
     counts = Counter(
         "failed" if each.failed else "unchanged since the last run" if each.stands else "done" for each in outcomes
     )
     typer.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
+    typer.echo(f"report: {write_report(output)}")
     typer.echo(
         f"tables: {output / 'experiments.csv'}, {output / 'sweeps.csv'} and others; figures: {output / 'figures'}"
     )

@@ -7,7 +7,7 @@ from ephysplast.errors import EphysplastError
 from ephysplast.study.draft import Draft, draft_manifest
 from ephysplast.study.manifest import load_manifest, write_manifest
 from ephysplast.study.measure import ExperimentResult, analyse_experiment
-from ephysplast.study.run import Outcome, run_study
+from ephysplast.study.run import FIGURES, Outcome, run_study, slug
 from ephysplast.study.settings import Settings, load_settings, settings_from, to_toml
 from ephysplast.study.store import FILE, TABLES, Store
 from ephysplast.study.tables import tables_of
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FIGURES",
     "TABLES",
     "Draft",
     "ExperimentResult",
@@ -27,6 +28,7 @@ __all__ = [
     "load_settings",
     "run_study",
     "settings_from",
+    "slug",
     "study_table",
     "tables_of",
     "to_toml",

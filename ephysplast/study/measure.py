@@ -32,7 +32,7 @@ from ephysplast.experiment import (
 from ephysplast.io import read
 from ephysplast.recording import Channel, Clamp, FloatArray, IntArray, Recording
 from ephysplast.study.settings import Settings
-from ephysplast.verdict import QualityCheck, Verdict
+from ephysplast.verdict import Check, QualityCheck, Verdict
 
 POLARITY: Final[Mapping[ResponseKind, int | None]] = {"EPSC": -1, "EPSP": 1, "fEPSP": -1, "IPSC": None, "IPSP": None}
 """Expected polarity; an inhibitory response takes the sign of its baseline mean, since it follows the driving force."""
@@ -405,9 +405,18 @@ def _refused(measured: PathwayMeasurement) -> Verdict | None:
 
 
 def _connection_checks(measured: PathwayMeasurement) -> tuple[QualityCheck, ...]:
-    outcome = {"synaptic": "pass", "undetermined": "warn"}.get(measured.connection.kind, "fail")
-    name = "connection" if measured.pathway.role == "test" else "connection (control)"
-    return (QualityCheck(name=name, outcome=outcome, sentence=measured.connection.sentence),)  # type: ignore[arg-type]
+    """Say whether there is a synaptic response, and whether it looks monosynaptic; the latter only warns."""
+    about = "" if measured.pathway.role == "test" else " (control)"
+    outcomes: dict[str, Check] = {"synaptic": "pass", "undetermined": "warn"}
+    connected = measured.connection
+    said = measured.phases[BASELINE].responses.monosynaptic
+    outcome: Check = "pass" if said.startswith("yes") else "warn" if said.startswith("doubtful") else "not testable"
+    return (
+        QualityCheck(
+            name=f"connection{about}", outcome=outcomes.get(connected.kind, "fail"), sentence=connected.sentence
+        ),
+        QualityCheck(name=f"monosynaptic{about}", outcome=outcome, sentence=f"monosynaptic: {said}"),
+    )
 
 
 def _measure_inductions(experiment: Experiment, files: _Files, settings: Settings) -> tuple[InductionResult, ...]:

@@ -98,6 +98,7 @@ def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
             f"{phase}_cv": measured.variability.cv,
             f"{phase}_inverse_cv_squared": measured.variability.inverse_cv_squared,
             f"{phase}_failure_fraction": measured.variability.failure_fraction,
+            f"{phase}_outliers": len(measured.variability.outlier_index),
             f"{phase}_latency_ms": measured.responses.onset_latency_ms[0],
             f"{phase}_rise_ms": measured.responses.rise_ms[0],
             f"{phase}_decay_tau_ms": measured.responses.decay_tau_ms[0],

@@ -1,7 +1,7 @@
-"""What is read off a trace: means, extrema, slopes, rise and decay, spikes. Arrays in, arrays out.
+"""What is read off a trace: means, crossings, rise and decay, spikes. Arrays in, arrays out.
 
 Traces are ``[..., sample]`` on one uniform time axis ``time_s``. A trace with a NaN where it is read gives NaN, and
-never a warning. Where a polarity is asked for, −1 means that the response goes downwards.
+never a warning.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ephysplast._spikes import SpikeCriteria, spike_times, spikes_in_rows
-from ephysplast.errors import WindowError
 from ephysplast.recording import FloatArray, IntArray
 
 __all__ = [
@@ -19,104 +18,17 @@ __all__ = [
     "SpikeCriteria",
     "crossing",
     "decay_tau_ms",
-    "extremum",
     "mean_over",
     "rise",
     "robust_sd",
     "running_mean",
-    "samples_between",
-    "slope_between",
     "spike_times",
     "spikes_in_rows",
-    "window_mean",
 ]
 
 _GRID: Final = 25
 _FINEST: Final = 0.02  # in log τ: the last grid's points lie 0.1 % apart
 _GAUSSIAN_MAD: Final = 1.4826  # the SD of a Gaussian is so many times its median absolute deviation
-
-
-def samples_between(time_s: FloatArray, start_s: float, stop_s: float) -> slice:
-    """Return the samples from `start_s` up to, not including, `stop_s`.
-
-    Raises
-    ------
-    WindowError
-        If no sample lies there, or the window reaches beyond the trace by a sample or more.
-
-    Examples
-    --------
-    >>> samples_between(np.arange(10) / 1e3, 0.002, 0.005)
-    slice(2, 5, None)
-    """
-    step = (time_s[-1] - time_s[0]) / max(len(time_s) - 1, 1)
-    first, last = round((start_s - time_s[0]) / step), round((stop_s - time_s[0]) / step)
-    if first < 0 or last > len(time_s) or last <= first:
-        raise WindowError(
-            "the window does not lie inside the trace",
-            got=f"{start_s:.6g} to {stop_s:.6g} s",
-            wanted=f"within {time_s[0]:.6g} to {time_s[-1] + step:.6g} s",
-            remedy="check the window settings",
-        )
-    return slice(first, last)
-
-
-def window_mean(traces: FloatArray, time_s: FloatArray, start_s: float, stop_s: float) -> FloatArray:
-    """Return the mean of each trace between two times.
-
-    Parameters
-    ----------
-    traces : numpy.ndarray, shape (..., n_samples)
-        In any unit.
-    time_s : numpy.ndarray, shape (n_samples,)
-        Uniform.
-    start_s, stop_s : float
-        The sample at `stop_s` is not included.
-
-    Returns
-    -------
-    numpy.ndarray, shape (...)
-        NaN where the window holds a NaN.
-
-    Examples
-    --------
-    >>> window_mean(np.array([[0.0, 1.0, 2.0, 3.0], [np.nan, 1.0, 1.0, 1.0]]), np.arange(4) / 1e3, 0.0, 0.002).tolist()
-    [0.5, nan]
-    """
-    return np.asarray(traces[..., samples_between(time_s, start_s, stop_s)].mean(axis=-1))
-
-
-def extremum(
-    traces: FloatArray, time_s: FloatArray, start_s: float, stop_s: float, *, polarity: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return the most extreme sample of each trace in a window, and its time.
-
-    Biased where there is noise (it always finds something), so it serves means, and single sweeps by name only.
-
-    Parameters
-    ----------
-    traces, time_s, start_s, stop_s
-        As in :func:`window_mean`.
-    polarity : {-1, 1}
-        −1 finds the minimum.
-
-    Returns
-    -------
-    value, at_s : numpy.ndarray, shape (...)
-        NaN where the window holds a NaN.
-
-    Examples
-    --------
-    >>> value, at_s = extremum(np.array([0.0, -3.0, 1.0]), np.arange(3) / 1e3, 0.0, 0.003, polarity=-1)
-    >>> float(value), float(at_s)
-    (-3.0, 0.001)
-    """
-    window = samples_between(time_s, start_s, stop_s)
-    inside = traces[..., window] * polarity
-    broken = np.isnan(inside).any(axis=-1)
-    where = np.argmax(inside, axis=-1)
-    value = np.take_along_axis(inside, where[..., None], axis=-1)[..., 0] * polarity
-    return np.where(broken, np.nan, value), np.where(broken, np.nan, time_s[window][where])
 
 
 def mean_over(traces: FloatArray, axis: int = 0) -> FloatArray:
@@ -173,22 +85,6 @@ def running_mean(traces: FloatArray, n_samples: int) -> FloatArray:
 def _sum_between(traces: FloatArray, first: IntArray, last: IntArray) -> FloatArray:
     total = np.concatenate([np.zeros_like(traces[..., :1]), np.cumsum(traces, axis=-1)], axis=-1)
     return np.asarray(total[..., last] - total[..., first])
-
-
-def slope_between(traces: FloatArray, time_s: FloatArray, start_s: float, stop_s: float) -> FloatArray:
-    """Return the least-squares slope of each trace between two times, per ms: a linear operator on the samples.
-
-    At least two samples are used.
-
-    Examples
-    --------
-    >>> round(float(slope_between(np.arange(10) * -0.5, np.arange(10) / 1e3, 0.002, 0.006)), 9)
-    -0.5
-    """
-    step = (time_s[-1] - time_s[0]) / (len(time_s) - 1)
-    window = samples_between(time_s, start_s, max(stop_s, start_s + 2 * step))
-    at_ms = (time_s[window] - time_s[window].mean()) * 1e3
-    return np.asarray(traces[..., window] @ (at_ms / (at_ms @ at_ms)))
 
 
 def crossing(traces: FloatArray, time_s: FloatArray, level: ArrayLike, peak: ArrayLike, *, before: bool) -> FloatArray:

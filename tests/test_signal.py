@@ -7,20 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ephysplast.errors import SettingsError, WindowError
+from ephysplast.errors import SettingsError
 from ephysplast.signal import (
     SpikeCriteria,
     crossing,
     decay_tau_ms,
-    extremum,
     mean_over,
     rise,
     robust_sd,
     running_mean,
-    slope_between,
     spike_times,
     spikes_in_rows,
-    window_mean,
 )
 
 RATE_HZ = 20e3
@@ -41,32 +38,11 @@ def action_potential(time_s, at_s, *, rest_mv=-65.0, height_mv=100.0, width_s=0.
 
 
 class TestMeans:
-    def test_a_window_mean_is_the_mean_of_its_samples(self):
-        traces = np.random.default_rng(1).normal(size=(3, 2, len(TIME_S)))
-        expected = traces[..., 200:300].mean(axis=-1)
-        np.testing.assert_array_equal(window_mean(traces, TIME_S, 0.0, 0.005), expected)
-
-    @pytest.mark.parametrize(("start_s", "stop_s"), [(-1.0, 0.0), (0.0, 1.0), (0.01, 0.01), (0.02, 0.01)])
-    def test_a_window_outside_the_trace_says_what_there_is(self, start_s, stop_s):
-        with pytest.raises(WindowError, match=r"within -0.01 to 0.06 s"):
-            window_mean(TIME_S, TIME_S, start_s, stop_s)
-
     def test_missing_samples_give_nan_and_no_warning(self):
-        traces = np.ones((2, len(TIME_S)))
-        traces[0, 250] = np.nan
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert np.isnan(window_mean(traces, TIME_S, 0.0, 0.01)).tolist() == [True, False]
-            assert np.isnan(extremum(traces, TIME_S, 0.0, 0.01, polarity=1)[0]).tolist() == [True, False]
             assert np.isnan(mean_over(np.full((2, 3), np.nan))).all()
             assert np.isnan(robust_sd([]))
-
-    def test_the_extremum_of_noise_is_biased_as_stated(self):
-        rng = np.random.default_rng(2)
-        readings = rng.normal(size=(4000, 7))
-        value, _ = extremum(readings, np.arange(7) / 1e3, 0.0, 0.007, polarity=1)
-        # Expected maximum of seven standard Gaussians is 1.352 (Harter 1961); the mean of 4000 has SE 0.01.
-        assert value.mean() == pytest.approx(1.352, abs=0.04)
 
     def test_running_mean_against_convolution(self):
         trace = np.random.default_rng(3).normal(-70.0, 1.0, 500)
@@ -78,23 +54,6 @@ class TestMeans:
         trace[20] = np.nan
         spoilt = np.flatnonzero(np.isnan(running_mean(trace, 5)))
         assert spoilt.tolist() == [18, 19, 20, 21, 22]
-
-    def test_slope_of_a_line(self):
-        assert float(slope_between(3.0 - 0.25 * TIME_S * 1e3, TIME_S, 0.0, 0.01)) == pytest.approx(-0.25)
-
-    @QUICK
-    @given(scale=st.floats(0.1, 1e4), offset=st.floats(-1e3, 1e3))
-    def test_readings_scale_and_ignore_an_offset(self, scale, offset):
-        trace = double_exponential(TIME_S, 0.002, 0.0005, 0.006)[0]
-        moved = scale * trace + offset
-        # 1e-9: floating point of an offset a thousand times the response.
-        tolerance = 1e-9 * (scale + abs(offset))
-        assert window_mean(moved, TIME_S, 0.0, 0.01) == pytest.approx(
-            scale * window_mean(trace, TIME_S, 0.0, 0.01) + offset, abs=tolerance
-        )
-        assert slope_between(moved, TIME_S, 0.0, 0.01) == pytest.approx(
-            scale * slope_between(trace, TIME_S, 0.0, 0.01), abs=tolerance
-        )
 
 
 class TestShape:

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 from scipy.signal import find_peaks, lfilter
 
-from ephysplast.recording import FloatArray
+from ephysplast.recording import FloatArray, IntArray
 from ephysplast.signal import crossing
 
 Origin: TypeAlias = Literal["own onset", "zero latency", "tail", "two phases"]
@@ -14,6 +16,9 @@ Origin: TypeAlias = Literal["own onset", "zero latency", "tail", "two phases"]
 _OWN_SHARE = 0.5  # of its height that a response must rise by itself
 _DISTURBED_SHARE = 0.3  # of the response: a coincident deflection this large may be where it comes from
 _OVERSHOOT = 0.2  # of a coincident deflection: so much may come of it when it turns round
+_FEWEST_SWEEPS = 8  # that tell a variance
+_VARIES_ALPHA = 1e-3  # strict, since many places are looked at
+_ALIKE = 0.5  # correlation
 _TAUS_MS = (0.0, 0.3, 1.0, 3.0, 10.0, 30.0)
 _FAST_TAUS_MS = (0.0, 0.3, 1.0)  # slower, and a derivative becomes the trace itself again
 
@@ -110,6 +115,41 @@ def follows(mean: FloatArray, pre: FloatArray, rate_hz: float) -> tuple[float, f
         shapes = [_low_passed(driver, tau_ms, rate_hz) for tau_ms in taus_ms]
         best.append(max(_explained(mean, shape) for shape in shapes))
     return best[0], best[1]
+
+
+def varies(readings: FloatArray, coincident: FloatArray, rest: FloatArray, *, later: IntArray) -> NDArray[np.bool_]:
+    """Tell where sweeps differ from each other as responses do.
+
+    What goes with the coincident deflection, or with a slow trend, is taken off: so an artefact varies. What only
+    shifts in time varies for a moment, or in opposite ways before and after it.
+
+    Parameters
+    ----------
+    readings : numpy.ndarray, shape (n_sweeps, n_places)
+        In order of time.
+    coincident : numpy.ndarray, shape (n_sweeps,)
+        The deflection at the event.
+    rest : numpy.ndarray, shape (n_rest,)
+        Readings without a response.
+    later : numpy.ndarray of int64, shape (n_places,)
+        The place where the variation must still be seen; n_places where there is none.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n_places,)
+        True where sweeps differ more than at rest, at least half as much as anywhere, and alike at the later place.
+    """
+    n_sweeps, n_places = readings.shape
+    if min(n_sweeps, len(rest)) < _FEWEST_SWEEPS:
+        return np.zeros(n_places, dtype=bool)
+    known = np.stack([np.ones(n_sweeps), np.arange(n_sweeps), coincident], axis=1)
+    left = readings - known @ np.linalg.lstsq(known, readings, rcond=None)[0]
+    spread = np.sqrt((left**2).sum(axis=0) / (n_sweeps - 3))
+    limit = rest.std(ddof=1) * np.sqrt(special.fdtri(n_sweeps - 3, len(rest) - 1, 1.0 - _VARIES_ALPHA))
+    after = np.minimum(later, n_places - 1)
+    shared = (left * left[:, after]).sum(axis=0) / (n_sweeps - 3)
+    alike = (later < n_places) & (spread[after] > limit) & (shared > _ALIKE * spread * spread[after])
+    return np.asarray((spread > limit) & (spread >= 0.5 * spread.max()) & alike)
 
 
 def _onset_ms(upright: FloatArray, time_s: FloatArray, valley: int, peak: int, rise: float) -> float:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ephysplast.analysers._crosstalk import Candidate, candidates, follows
+from ephysplast.analysers._crosstalk import Candidate, candidates, follows, varies
 from ephysplast.analysers._flags import flags_of
-from ephysplast.analysers._reading import Layout, baselines, smooth, stretch
+from ephysplast.analysers._reading import Layout, baselines, mean_operator, noise_of, smooth, stretch
 from ephysplast.analysers.evoked import EvokedTraces, ResponseConfig
 from ephysplast.errors import OK, SettingsError
 from ephysplast.recording import FloatArray, IntArray
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["synaptic", "crosstalk", "electrical", "none", "undetermined"]
 
 _AROUND_MS = 2.0  # a significant reading this shortly after an extremum belongs to it
+_ON_A_TAIL = "a response on the tail of an artefact: it varies from sweep to sweep, as the artefact does not"
+_MAYBE_BEHIND = "; a response may lie behind it: try a longer blank_ms"
+_LASTS_MS = 1.0  # a synaptic current is not over sooner
 _FOLLOWS = 0.6  # r² with the presynaptic trace from which on the one that explains more gives the name
 
 
@@ -128,7 +131,9 @@ def measure_connection(
 
     A response is synaptic when a deflection of the mean rises by itself after a synaptic delay. One that begins with
     the event, is the tail of what coincides with the event, or turns round from it, is crosstalk, or electrical
-    coupling when it follows the presynaptic potential rather than its derivative.
+    coupling when it follows the presynaptic potential rather than its derivative. Without a presynaptic trace the event
+    is a stimulus, whose artefact may run into the response: what is larger than the artefact's tail and varies from
+    sweep to sweep as the artefact does not is synaptic after all.
 
     Parameters
     ----------
@@ -293,19 +298,17 @@ def _kind_of_response(
     smoothed = smooth(layout, np.nan_to_num(mean))
     error = float(np.median(numbers.after.std(axis=0, ddof=1))) / float(np.sqrt(usable.sum()))
     start, stop = layout.search(0)
-    found = [
-        each
-        for each in candidates(
-            smoothed,
-            layout.evoked.time_s,
-            start=start,
-            stop=stop,
-            error=error,
-            earliest_ms=config.shortest_latency_ms,
-            settled_ms=config.settled_ms,
-        )
-        if _is_shown(each, numbers.places, direction, layout.samples(_AROUND_MS))
-    ]
+    deflections = candidates(
+        smoothed,
+        layout.evoked.time_s,
+        start=start,
+        stop=stop,
+        error=error,
+        earliest_ms=config.shortest_latency_ms,
+        settled_ms=config.settled_ms,
+    )
+    after = layout.samples(_AROUND_MS)
+    found = [each for each in deflections if _is_shown(each, numbers.places, direction, after)]
     synaptic = [each for each in found if each.origin == "own onset"]
     best = max(synaptic or found, key=lambda each: abs(smoothed[each.peak]), default=None)
     if best is None:
@@ -316,7 +319,23 @@ def _kind_of_response(
         sentence = f"a response that begins {best.onset_ms:.1f} ms after the event"
         return _answer(layout, numbers, best.peak, "synaptic", sentence, config, rng)
     kind, sentence = _name_of(best, mean, layout, pre)
+    if kind == "crosstalk" and pre is None:
+        tallest = start + int(np.argmax(np.abs(smoothed[start:stop])))
+        varying = _varies(layout, level, numbers)
+        if varying[int(np.argmin(np.abs(numbers.places - tallest)))]:
+            return _answer(layout, numbers, tallest, "synaptic", _ON_A_TAIL, config, rng)
+        sentence += _MAYBE_BEHIND if varying.any() else ""
     return _answer(layout, numbers, best.peak, kind, sentence, config, rng)
+
+
+def _varies(layout: Layout, level: FloatArray, numbers: _Numbers) -> NDArray[np.bool_]:
+    """Tell at each place whether the first response varies as a synaptic one does, and an artefact does not."""
+    kept, places = numbers.usable, numbers.places
+    rest = noise_of(layout, mean_operator(int(places[len(places) // 2]), layout.half_reading))[kept]
+    rows = layout.evoked.traces[kept, 0] - level[kept, :1]
+    coincident = rows[:, layout.zero : max(layout.search(0)[0], layout.zero + 1)].mean(axis=1)
+    later = np.searchsorted(places, places + layout.samples(_LASTS_MS))
+    return varies(numbers.after, coincident, rest[np.isfinite(rest)], later=later)
 
 
 def _is_shown(candidate: Candidate, places: IntArray, direction: FloatArray, after: int) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ephysplast.analysers._flags import flags_of
-from ephysplast.analysers._pulses import Finding, PulseReading, find_response, read_pulse
+from ephysplast.analysers._pulse_responses import Finding, PulseReading, find_response, read_pulse
 from ephysplast.analysers._reading import Layout, baselines
 from ephysplast.analysers._shape import Shape, jitter_of
 from ephysplast.analysers.evoked import EvokedTraces, ResponseConfig, cut_responses, join
@@ -48,7 +48,8 @@ class ResponseResult(Result):
     baseline : numpy.ndarray, shape (n_sweeps,)
         Level before the first stimulus, signed, in the trace's unit.
     latency_s : numpy.ndarray, shape (n_pulses,)
-        Where each response was read: the extremum of its mean; of weaker pulses within 1.5 ms of the clearest one's.
+        Where each response was read: the extremum of its mean, looked for in means over 0.3 of its width so that noise
+        does not choose it; of weaker pulses within 1.5 ms of the clearest one's.
     interval_s : numpy.ndarray, shape (n_pulses,)
         Time of each stimulus after the first.
     sweeps, sweep_start_s, part : numpy.ndarray, shape (n_sweeps,)

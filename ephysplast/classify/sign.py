@@ -203,12 +203,17 @@ class _Units:
         value, time = test.amplitude[here, 0], test.time_s[here]
         sums, counts = np.zeros((value.size, 2)), np.zeros((value.size, 2))
         sums[:, 0], counts[:, 0] = value, 1.0
+        block = block_length(value)
         if control is not None and value.size:
             there = control.of_phase(phase) & (control.time_s >= from_s)
+            beside = control.amplitude[there, 0]
             unit = np.clip(np.searchsorted(time, control.time_s[there], side="right") - 1, 0, value.size - 1)
-            np.add.at(sums[:, 1], unit, control.amplitude[there, 0])
+            np.add.at(sums[:, 1], unit, beside)
             np.add.at(counts[:, 1], unit, 1.0)
-        return cls(sums=sums, counts=counts, block=block_length(value))
+            # The control's fluctuations enter the ratio as well, and may be the slower ones.
+            units_per_control = value.size / max(beside.size, 1)
+            block = max(block, round(block_length(beside) * units_per_control))
+        return cls(sums=sums, counts=counts, block=min(block, max(value.size // 4, 1)))
 
     @property
     def n_test(self) -> int:

@@ -108,6 +108,30 @@ class TestWhatIsNotSynaptic:
             # Extremum of the mean at the top of a flat EPSP, within noise of 0.1/√20.
             assert found.amplitude == pytest.approx(1.0, abs=0.1)
 
+    @pytest.mark.parametrize("latency_s", [1.5e-3, 3e-3])
+    @pytest.mark.parametrize("tail", [200.0, -200.0])
+    def test_an_epsc_behind_the_tail_of_a_stimulus_artefact(self, rng, tail, latency_s):
+        after = np.clip(TIME_S, 0.0, None)
+        artefact = np.where(TIME_S >= 0, tail * np.exp(-after / 0.7e-3), 0.0)
+        size = 100.0 * rng.gamma(9.0, 1 / 9, 30)[:, None]
+        rows = artefact - size * psc(TIME_S, latency_s) + 5.0 * noise(rng, 30, "1/f")
+        found = measure_connection(traces_of(rows, "pA"), rng=rng, config=FEW)
+        assert found.kind == "synaptic"
+        assert found.amplitude < 0
+
+    def test_an_artefact_that_varies_is_still_one(self, rng):
+        after = np.clip(TIME_S, 0.0, None)
+        kinds = set()
+        for tail_s in (0.7e-3, 3e-3):
+            artefact = np.where(TIME_S >= 0, 200.0 * np.exp(-after / tail_s), 0.0)
+            size = np.linspace(0.8, 1.2, 30) + 0.1 * rng.normal(size=30)
+            rows = size[:, None] * artefact + 5.0 * noise(rng, 30, "1/f")
+            shifted = np.stack([np.roll(artefact, rng.integers(-4, 5)) for _ in range(30)]) + 5.0 * noise(
+                rng, 30, "1/f"
+            )
+            kinds |= {measure_connection(traces_of(each, "pA"), rng=rng, config=FEW).kind for each in (rows, shifted)}
+        assert kinds == {"crosstalk"}
+
     def test_the_eight_channel_set_is_unconnected(self, recordings):
         from ephysplast.io import read
 

@@ -21,13 +21,14 @@ from ephysplast.analysers._reading import (
 from ephysplast.analysers._shape import Shape, shape_of, sweep_latencies, upright
 from ephysplast.errors import OK
 from ephysplast.recording import FloatArray, IntArray
-from ephysplast.signal import crossing, mean_over
+from ephysplast.signal import crossing, mean_over, running_mean
 
 __all__ = ["Finding", "PulseReading", "find_response", "read_pulse"]
 
 _STANDS_OUT = 4.0  # standard errors: the extremum of 20 ms of noise reaches it once in some hundred times
 _ENOUGH_NOISE = 5
 _SAME_LATENCY_MS = 1.5  # weak pulses are looked for this near the clearest pulse's latency, not in their noise
+_TOP_SHARE, _TOP_WIDTH = 0.6, 0.3  # an extremum is looked for in means over 0.3 of the width at 60 % of the height
 _SPIKE_FOOT_S = 0.3e-3  # a spike's steepest rise comes so much after its foot
 
 
@@ -94,11 +95,11 @@ def find_response(layout: Layout, level: FloatArray, usable: NDArray[np.bool_], 
     height = np.array([(row[a:b] * polarity).max() for row, (a, b) in zip(smoothed, windows, strict=True)])
     excess = np.where(usable.any(axis=0), height - _STANDS_OUT * error, -np.inf)
     clearest = int(np.argmax(excess))
-    usual = windows[clearest][0] + int(np.argmax((smoothed[clearest] * polarity)[slice(*windows[clearest])]))
+    usual = _summit(smoothed[clearest] * polarity, windows[clearest], within=windows[clearest])
     nearby, peaks = layout.samples(_SAME_LATENCY_MS), []
     for row, (start, stop) in zip(smoothed * polarity, windows, strict=True):
         first = min(max(start, usual - nearby), stop - 1)
-        peaks.append(first + int(np.argmax(row[first : max(min(stop, usual + nearby + 1), first + 1)])))
+        peaks.append(_summit(row, (start, stop), within=(first, max(min(stop, usual + nearby + 1), first + 1))))
     tall = (smoothed * polarity)[list(pulses), peaks] > _STANDS_OUT * error
     return Finding(
         polarity=polarity,
@@ -108,6 +109,22 @@ def find_response(layout: Layout, level: FloatArray, usable: NDArray[np.bool_], 
         above_noise=tall & (height > 0) & usable.any(axis=0),
         clearest=clearest,
     )
+
+
+def _summit(upright: FloatArray, window: tuple[int, int], *, within: tuple[int, int]) -> int:
+    """Return the index of the extremum, looked for in broader means the broader the response is.
+
+    The highest of many noisy samples is too high: by two standard errors where the top of a slow response is flat, and
+    so by more in a short phase than in a long one.
+    """
+    row, (first, last) = upright[slice(*window)], (each - window[0] for each in within)
+    means = row
+    for _ in range(2):  # the first width is read off a noisy trace
+        top = first + int(np.argmax(means[first:last]))
+        low = np.pad(means < _TOP_SHARE * means[top], 1, constant_values=True)
+        width = int(np.argmax(low[top + 1 :])) + int(np.argmax(low[top + 1 :: -1])) - 1
+        means = running_mean(row, round(_TOP_WIDTH * width) | 1)
+    return window[0] + first + int(np.argmax(means[first:last]))
 
 
 def read_pulse(

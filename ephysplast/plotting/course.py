@@ -107,7 +107,8 @@ def draw_quality(
         Measure → lowest and highest value allowed. An edge far from the data is not within the axis.
     """
     value = np.asarray(getattr(table, measure), dtype=np.float64)
-    label = f"holding\n({holding_unit(table)})" if measure == "holding" else QUALITY[measure]
+    held = {"pA": "holding\n(pA)", "mV": "$V_\\mathrm{m}$\n(mV)"}
+    label = held[holding_unit(table)] if measure == "holding" else QUALITY[measure]
     axes.set_ylabel(label, fontsize=SMALL_PT)
     axes.set_xlabel("time after the induction (min)")
     axes.locator_params(axis="y", nbins=3)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Inches. The page is as wide as two columns of a journal; heights follow from what there is to show.
 _WIDTH: Final = 7.2
-_LEFT: Final = 0.55
+_LEFT: Final = 0.66
 _RIGHT: Final = 0.12
 _TRACES: Final = 1.55
 _COURSE: Final = 1.75
@@ -76,7 +76,7 @@ def experiment_figure(
     below = _below_title(subtitle, verdict)
     head = 0.12 + ((TEXT_PT + 3) * len(title_lines) + TEXT_PT * len(below)) * LINE_PITCH / 72
     strips = _measured(table)
-    last = max(_SQUARE + 0.45, verdict_height_pt(verdict, width_pt=_VERDICT * 72) / 72 - 0.1)
+    last = max(_SQUARE + 0.45, verdict_height_pt(verdict, width_pt=_VERDICT * 72) / 72 + 0.05)
     # Names of many phases may not stand beside each other.
     names = 0.42 + 0.14 * max(0, len(set(table.phase.tolist())) - 2)
     tops = np.cumsum([head + 0.12, _TRACES + names, _COURSE + 0.1, _STRIP * 1.2 * len(strips) + 0.55, last])

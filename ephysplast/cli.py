@@ -34,7 +34,12 @@ def main() -> None:
     try:
         app()
     except EphysplastError as error:
-        typer.echo(f"ephysplast: {error}", err=True)
+        typer.echo(f"ephysplast: {_printable(str(error))}", err=True)
+        sys.exit(USAGE)
+    except OSError as error:
+        place = error.filename2 or error.filename
+        where = f"{place}: " if place else ""
+        typer.echo(f"ephysplast: {where}{error.strerror or error}. To do: check the place and the disk.", err=True)
         sys.exit(USAGE)
     except KeyboardInterrupt:
         typer.echo("ephysplast: interrupted", err=True)

@@ -217,7 +217,7 @@ class SweepTable(Result):
 
 
 _HOW_TO_CHOOSE: Final = "for example 1-60, 61-, 1-120:2, or after:+drug; before:wash"
-_RANGE = re.compile(r"^(\d+)?\s*(-)?\s*(\d+)?\s*(?::\s*(\d+))?$")
+_RANGE = re.compile(r"^(\d+)?\s*(-)?\s*(\d+)?\s*(?::\s*0*([1-9]\d*))?$")
 
 
 def select_sweeps(text: str, recording: Recording) -> IntArray:

@@ -124,19 +124,24 @@ def read(path: str | os.PathLike[str], *, readers: tuple[Reader, ...] = READERS)
 
 
 def _opening(file: Path) -> bytes:
-    if file.is_dir():
-        raise FileFormatError(
-            f"{file.name} is a folder", wanted="one file", remedy="give the path of a recording in it"
-        )
     try:
+        if file.is_dir():
+            raise FileFormatError(
+                f"{file.name} is a folder", wanted="one file", remedy="give the path of a recording in it"
+            )
+        if file.exists() and not file.is_file():  # a pipe would be waited for
+            raise FileFormatError(f"{file.name} is no ordinary file", remedy="give the path of a recording")
         with file.open("rb") as stream:
             return stream.read(_OPENING)
     except FileNotFoundError:
         raise FileFormatError(f"there is no file {file}", remedy="check the path") from None
     except PermissionError:
         raise FileFormatError(f"{file.name} may not be opened", remedy="ask for permission to read it") from None
-    except OSError as error:
-        raise FileFormatError(f"{file.name} cannot be opened", got=str(error.strerror or error)) from error
+    except (OSError, ValueError) as error:  # a name too long, or with characters that no name can have
+        got = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise FileFormatError(
+            f"{file.name[:80]!r} cannot be opened", got=got, remedy="check the name of the file"
+        ) from error
 
 
 def _refuse_what_is_no_recording(file: Path, opening: bytes) -> None:

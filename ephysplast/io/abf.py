@@ -30,6 +30,9 @@ from ephysplast.recording import (
 )
 from ephysplast.units import electrode_unit
 
+_LONGEST_TICK_US: Final = 1e6
+"""Clampex counts in microseconds or samples, never in more than seconds."""
+
 _SAMPLES_TO_JUDGE: Final = 16_384
 """So many samples of the first and of the last sweep decide whether a unit can be true."""
 
@@ -184,7 +187,8 @@ def load_samples(recording: Recording) -> tuple[list[NDArray[np.float32]], ...]:
 
 def _header(path: Path) -> AbfHeader:
     size = path.stat().st_size
-    broken = struct.error, ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError
+    wrong = ValueError, LookupError, TypeError, ArithmeticError
+    broken = struct.error, OSError, MemoryError, *wrong
     try:
         with path.open("rb") as file:
             is_abf2 = file.read(4) == b"ABF2"
@@ -193,6 +197,10 @@ def _header(path: Path) -> AbfHeader:
         raise _damaged(path, str(error) or type(error).__name__) from error
     if not header.inputs or not (np.isfinite(header.rate_hz) and header.rate_hz > 0.0):
         raise _damaged(path, f"{len(header.inputs)} channels at {header.rate_hz:g} Hz")
+    if header.data_start <= 0:
+        raise _damaged(path, f"samples from byte {header.data_start}")
+    if not 0.0 < header.tick_us <= _LONGEST_TICK_US:
+        raise _damaged(path, f"a clock that ticks every {header.tick_us:g} µs")
     for each in header.inputs:
         if not (np.isfinite(each.gain) and np.isfinite(each.offset)) or each.gain == 0.0:
             raise _damaged(path, f"a gain of {each.gain:g} for channel '{each.name}'")

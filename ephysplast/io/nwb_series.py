@@ -26,6 +26,9 @@ _VARIABLE_STRING_BYTES: Final = 16
 _EIGHT_BYTES: Final = np.full(8, np.nan)
 """Room for all the numbers that eight bytes can hold."""
 
+_LATEST_S: Final = 1e10
+"""Three centuries, so that seconds since 1970 pass."""
+
 _UNIT_OF_KIND: Final = {
     "CurrentClampSeries": "volts",
     "VoltageClampSeries": "amperes",
@@ -284,6 +287,8 @@ def read_series(group: Any, *, path: str, kind: str, electrodes: Mapping[Address
         If its samples are not one sequence, or not regular in time.
     """
     data = h5py.h5o.open(group, b"data")
+    if not isinstance(data, h5py.h5d.DatasetID):
+        raise FileFormatError(f"{path} has no samples", got="a group where its data should be", wanted="1-D data")
     shape = data.shape
     if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] > 1):
         raise FileFormatError(f"{path} is not one channel", got=f"data of shape {shape}", wanted="1-D data")
@@ -291,6 +296,8 @@ def read_series(group: Any, *, path: str, kind: str, electrodes: Mapping[Address
         return None
     unit, factor = electrode_unit(_unit_word(text_attribute(data, "unit") or _UNIT_OF_KIND.get(kind, "")))
     rate_hz, start_s = _clock(group, path=path, n_samples=shape[0])
+    if abs(start_s) > _LATEST_S:
+        raise FileFormatError(f"{path} begins at an impossible time", got=f"{start_s:g} s after the session's start")
     return Series(
         path=path,
         kind=kind,

@@ -1,19 +1,23 @@
 """The manifest: the spreadsheet that says which file is what, and the experiments it means."""
 
 import csv
-import io
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import zip_longest
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ephysplast.errors import ManifestError, near_names
 from ephysplast.experiment import (
     BASELINE,
     INDUCTION,
     POST,
+    RESPONSE_KINDS,
     Connection,
     Experiment,
     Pathway,
@@ -21,6 +25,8 @@ from ephysplast.experiment import (
     Segment,
 )
 from ephysplast.recording import Clamp
+from ephysplast.study.sheets import read_sheet
+from ephysplast.units import ELECTRODE_UNITS
 
 
 def _number(value: object) -> object:
@@ -33,6 +39,35 @@ def _yes(value: object) -> object:
     return words.get(str(value).strip().lower(), value)
 
 
+def _sweeps(value: object) -> object:
+    """Take a dash that a spreadsheet lengthened for a hyphen, and refuse what it turned into a date."""
+    text = str(value)
+    if text.lower().startswith(("after:", "before:")) or text.lower() == "all":
+        return text
+    text = re.sub("[\u2010-\u2015\u2212]", "-", text)
+    if re.fullmatch(r"[\d\s,;:\-]*", text) and not re.search(r"\d{4}-\d\d-\d\d", text):
+        return text
+    raise ValueError("sweeps such as 1-60, 61- or after:+drug (a spreadsheet makes dates of them: format it as text)")
+
+
+def _unit(value: str) -> str:
+    if value and value not in ELECTRODE_UNITS:
+        raise ValueError("a unit such as mV, V, pA or nA")
+    return value
+
+
+def _scale(value: float) -> float:
+    if not isfinite(value) or value == 0.0:
+        raise ValueError("a number other than 0")
+    return value
+
+
+def _known(*words: str) -> BeforeValidator:
+    """Let words differ from the known ones in capitals."""
+    known = {word.lower(): word for word in words}
+    return BeforeValidator(lambda value: known.get(str(value).strip().lower(), value))
+
+
 class ManifestRow(BaseModel):
     """One row of the manifest: the sweeps of one file that belong to one phase of one experiment."""
 
@@ -41,18 +76,18 @@ class ManifestRow(BaseModel):
     experiment: str = Field(min_length=1)
     phase: str = Field(min_length=1)
     file: str = Field(min_length=1)
-    response: ResponseKind
-    sweeps: str = ""
+    response: Annotated[ResponseKind, _known(*RESPONSE_KINDS)]
+    sweeps: Annotated[str, BeforeValidator(_sweeps)] = ""
     channel: str = ""
     pre_channel: str = ""
     stimulus: str = "auto"
     pathway: str = "test"
-    role: Literal["test", "control"] = "test"
+    role: Annotated[Literal["test", "control"], _known("test", "control")] = "test"
     recording: Annotated[int, BeforeValidator(_number)] = Field(default=1, ge=1)
-    unit: str = ""
-    clamp: Clamp | Literal[""] = ""
-    scale: Annotated[float, BeforeValidator(_number)] = 1.0
-    exclude: str = ""
+    unit: Annotated[str, AfterValidator(_unit)] = ""
+    clamp: Annotated[Clamp | Literal[""], _known(*get_args(Clamp))] = ""
+    scale: Annotated[float, BeforeValidator(_number), AfterValidator(_scale)] = 1.0
+    exclude: Annotated[str, BeforeValidator(_sweeps)] = ""
     opsin: Annotated[bool, BeforeValidator(_yes)] = False
     pre_type: str = ""
     post_type: str = ""
@@ -123,19 +158,27 @@ def read_rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
             wanted="a CSV or XLSX file",
             remedy="draft one with: ephysplast init FOLDER",
         )
-    table = _xlsx(manifest) if manifest.suffix.lower() in (".xlsx", ".xlsm") else _csv(manifest)
+    table = read_sheet(manifest)
     if not table:
         raise ManifestError(f"{manifest.name} is empty", wanted=f"a first row with the columns {', '.join(REQUIRED)}")
-    header = [cell.strip().lower() for cell in table[0]]
+    header = [cell.strip().lower() for cell in table[0][1]]
     _check_header(header, manifest.name)
-    rows = []
-    for number, cells in enumerate(table[1:], start=2):
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name and cell.strip()}
-        if row:
-            rows.append((number, {name: cell for name, cell in row.items() if not name.startswith("note")}))
+    rows = [(number, _row_of(header, cells, f"{manifest.name}, row {number}")) for number, cells in table[1:]]
     if not rows:
         raise ManifestError(f"{manifest.name} has a header and no rows")
     return rows
+
+
+def _row_of(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str]:
+    named = dict(zip(header, cells, strict=False))
+    lost = [cell for name, cell in zip_longest(header, cells, fillvalue="") if cell and not name]
+    if lost:  # most often a comma that split a text, which also moved the cells behind it
+        raise ManifestError(
+            f"{where} has a cell under no column's name",
+            got=f"'{lost[0]}'",
+            remedy="put a text with commas (1-10, 15) in quotation marks, or give the column a name such as note",
+        )
+    return {name: cell for name, cell in named.items() if cell and not name.startswith("note")}
 
 
 def validate_rows(rows: Iterable[tuple[int, Mapping[str, str]]], name: str) -> list[tuple[int, ManifestRow]]:
@@ -148,28 +191,46 @@ def validate_rows(rows: Iterable[tuple[int, Mapping[str, str]]], name: str) -> l
             bad += [f"row {number}, {_problem(each)}" for each in error.errors()]
     if bad:
         more = f"; and {len(bad) - 8} more" if len(bad) > 8 else ""
-        raise ManifestError(f"{name} has {len(bad)} mistakes: " + "; ".join(bad[:8]) + more)
+        raise ManifestError(f"{name} has {len(bad)} mistake{'s' * (len(bad) > 1)}: " + "; ".join(bad[:8]) + more)
     return good
 
 
 def write_manifest(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     """Write rows as CSV or XLSX, by the suffix of `path`, under a temporary name that is renamed when complete."""
-    temporary = path.with_name(f".{path.name}.tmp")
     columns = [*COLUMNS, *(["note"] if any(row.get("note") for row in rows) else [])]
     table = [columns, *([str(row.get(column, "")) for column in columns] for row in rows)]
-    if path.suffix.lower() == ".xlsx":
-        from openpyxl import Workbook  # 0.2 s that only a spreadsheet needs
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_table(table, temporary, as_xlsx=path.suffix.lower() == ".xlsx")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise ManifestError(
+            f"{path} cannot be written",
+            got=error.strerror or str(error),
+            remedy="close it where it is open, or give another place with -o",
+        ) from error
 
-        book = Workbook()
-        sheet = book.active
-        assert sheet is not None  # noqa: S101 - a new workbook has a sheet; this tells the type checker
-        for line in table:
-            sheet.append(line)
-        book.save(temporary)
-    else:
-        with temporary.open("w", newline="", encoding="utf-8-sig") as file:  # the mark lets Excel see the encoding
+
+def _write_table(table: Sequence[Sequence[str]], path: Path, *, as_xlsx: bool) -> None:
+    if not as_xlsx:
+        with path.open("w", newline="", encoding="utf-8-sig") as file:  # the mark lets Excel see the encoding
             csv.writer(file).writerows(table)
-    temporary.replace(path)
+        return
+    from openpyxl import Workbook  # 0.2 s that only a spreadsheet needs
+
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None  # noqa: S101 - a new workbook has a sheet; this tells the type checker
+    for line in table:
+        sheet.append(list(line))
+    for cells in sheet.iter_rows():
+        for cell in cells:
+            if cell.data_type == "f":
+                cell.data_type = "s"  # the name of a file or a channel may begin with = and is no formula
+    book.save(path)
 
 
 def _check_header(header: list[str], name: str) -> None:
@@ -177,9 +238,14 @@ def _check_header(header: list[str], name: str) -> None:
     unknown = [column for column in header if column and column not in COLUMNS and not column.startswith("note")]
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if unknown:
-        near = "; ".join(f"'{column}': {near_names(column, COLUMNS)}" for column in unknown)
+        near = [near_names(column, COLUMNS) for column in unknown]
+        said = [
+            f"'{name}' ({hint})" if hint.startswith("did") else f"'{name}'"
+            for name, hint in zip(unknown, near, strict=True)
+        ]
         raise ManifestError(
-            f"{name} has columns that are not known: {near}",
+            f"{name} has columns that are not known: {', '.join(said[:8])}" + ", …" * (len(said) > 8),
+            wanted=f"{', '.join(REQUIRED)} in the first row" if missing else "",
             remedy="mend the name, or begin it with 'note' to keep a column of your own",
         )
     if missing:
@@ -197,7 +263,9 @@ def _problem(error: Any) -> str:
     if error["type"] == "missing":
         return f"column {column} is empty"
     got = f"'{error['input']}'"
-    expected = str(error.get("ctx", {}).get("expected", "")) or error["msg"].lower()
+    expected = str(error.get("ctx", {}).get("expected", "")) or re.sub(
+        "^(value error, |input should be )", "", error["msg"], flags=re.IGNORECASE
+    )
     return f"column {column}: got {got}, wanted {expected}"
 
 
@@ -262,45 +330,3 @@ def _segment(number: int, row: ManifestRow, folder: Path) -> Segment:
         exclude=row.exclude,
         row=number,
     )
-
-
-def _csv(path: Path) -> list[list[str]]:
-    raw = path.read_bytes()
-    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
-        try:
-            text = raw.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        raise ManifestError(f"{path.name} is not a text file", wanted="CSV in UTF-8, UTF-16 or Windows-1252, or XLSX")
-    header = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-
-
-def _xlsx(path: Path) -> list[list[str]]:
-    from zipfile import BadZipFile
-
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        book = load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, InvalidFileException, KeyError) as error:
-        raise ManifestError(
-            f"{path.name} is not a spreadsheet that can be read", remedy="save it again as .xlsx or .csv"
-        ) from error
-    try:
-        sheet = book.worksheets[0]
-        return [[_cell(value) for value in line] for line in sheet.iter_rows(values_only=True)]
-    finally:
-        book.close()
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # spreadsheets keep 3 as 3.0
-    return str(value)

@@ -1,7 +1,7 @@
 """One experiment: from its files to measurements per sweep, and the verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 from zlib import crc32
 
@@ -16,12 +16,11 @@ from ephysplast.analysers.responses import EvokedTraces, ResponseResult, cut_res
 from ephysplast.analysers.stimuli import find_stimuli
 from ephysplast.analysers.variability import VariabilityResult, measure_variability
 from ephysplast.classify import gate, judge
-from ephysplast.errors import OK, ChannelError, ManifestError, near_names
+from ephysplast.errors import OK, ChannelError, ManifestError, WindowError
 from ephysplast.experiment import (
     BASELINE,
     CLAMP_OF,
     INDUCTION,
-    POST,
     Experiment,
     Pathway,
     ResponseKind,
@@ -29,8 +28,16 @@ from ephysplast.experiment import (
     SweepTable,
     select_sweeps,
 )
-from ephysplast.io import read
 from ephysplast.recording import Channel, Clamp, FloatArray, IntArray, Recording
+from ephysplast.study.checks import (
+    check_excluded,
+    check_order,
+    check_phases,
+    check_same_pulses,
+    check_stimuli_differ,
+    in_row,
+)
+from ephysplast.study.files import Files
 from ephysplast.study.settings import Settings
 from ephysplast.verdict import Check, QualityCheck, Verdict
 
@@ -113,52 +120,6 @@ class _Raw:
     order: NDArray[np.intp]
 
 
-@dataclass(frozen=True, eq=False)
-class _Files:
-    """The recordings of one experiment, each read once, on one clock."""
-
-    experiment: Experiment
-    recordings: dict[tuple[str, int], Recording] = field(default_factory=dict)
-    offsets_s: dict[tuple[str, int], float] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    @classmethod
-    def open(cls, experiment: Experiment) -> "_Files":
-        files = cls(experiment)
-        for pathway in experiment.pathways:
-            for segment in pathway.segments:
-                key = (str(segment.path), segment.recording)
-                if key not in files.recordings:
-                    files.recordings[key] = _recording(segment)
-        files._set_clock()
-        for (path, _), recording in files.recordings.items():
-            files.notes.extend(f"{recording.source.path.name}: {note}" for note in recording.notes if path)
-        return files
-
-    def of(self, segment: Segment) -> tuple[Recording, float]:
-        key = (str(segment.path), segment.recording)
-        return self.recordings[key], self.offsets_s[key]
-
-    def _set_clock(self) -> None:
-        starts = {key: each.started_at for key, each in self.recordings.items()}
-        known = [each.replace(tzinfo=None) for each in starts.values() if each is not None]
-        if len(known) == len(starts) and (
-            len(known) == 1 or len(set(known)) > 1 or len({key[0] for key in starts}) == 1
-        ):
-            first = min(known)
-            for key, each in starts.items():
-                assert each is not None  # noqa: S101 - all are known here; this tells the type checker
-                self.offsets_s[key] = (each.replace(tzinfo=None) - first).total_seconds()
-            return
-        now = 0.0
-        for key, recording in self.recordings.items():
-            self.offsets_s[key] = now
-            interval = float(np.median(np.diff(recording.sweep_start_s))) if recording.n_sweeps > 1 else 0.0
-            last_s = recording.sweep_lengths[-1] / recording.rate_hz
-            now += float(recording.sweep_start_s[-1]) + max(interval, last_s)
-        self.notes.append("not every file knows when it began: files were laid end to end in the manifest's order")
-
-
 def analyse_experiment(experiment: Experiment, *, settings: Settings | None = None) -> ExperimentResult:
     """Measure and classify one experiment.
 
@@ -181,12 +142,14 @@ def analyse_experiment(experiment: Experiment, *, settings: Settings | None = No
     """
     chosen = settings or Settings()
     rng = np.random.default_rng([chosen.seed, crc32(experiment.name.encode())])
-    _check_phases(experiment)
-    files = _Files.open(experiment)
+    check_phases(experiment)
+    files = Files.open(experiment)
     raw: dict[str, _Raw] = {
         each.role: _measure_pathway(each, experiment, files, chosen) for each in experiment.pathways
     }
     control = raw.get("control")
+    if control:
+        check_stimuli_differ((raw["test"].pathway, raw["test"].evoked), (control.pathway, control.evoked))
     gated = gate(raw["test"].table, control=control.table if control else None, config=chosen.classify)
     tables = {"test": gated.table, "control": gated.control}
     measured = {
@@ -206,32 +169,6 @@ def analyse_experiment(experiment: Experiment, *, settings: Settings | None = No
     )
 
 
-def _recording(segment: Segment) -> Recording:
-    recordings = read(segment.path).recordings
-    if segment.recording > len(recordings):
-        raise ManifestError(
-            f"row {segment.row}: {segment.path.name} has no recording {segment.recording}",
-            wanted=f"1 to {len(recordings)}",
-        )
-    return recordings[segment.recording - 1]
-
-
-def _check_phases(experiment: Experiment) -> None:
-    if experiment.pathway("test") is None:
-        raise ManifestError(f"experiment {experiment.name} has no test pathway", remedy="set role to test in its rows")
-    for pathway in experiment.pathways:
-        present = list(dict.fromkeys(each.phase for each in pathway.segments))
-        for phase in (BASELINE, POST):
-            if phase not in present:
-                near = [each for each in present if near_names(each, [phase]).startswith("did you mean")]
-                raise ManifestError(
-                    f"experiment {experiment.name}: phase {phase} of pathway '{pathway.name}' has no sweeps",
-                    got=f"phases {', '.join(present)}",
-                    wanted=f"at least one row with phase {phase}",
-                    remedy=f"is '{near[0]}' meant as {phase}?" if near else f"add a row with phase {phase}",
-                )
-
-
 def _channel(recording: Recording, segment: Segment, response: ResponseKind) -> Channel:
     """Choose the postsynaptic channel: the one named, or the only one whose unit fits."""
     unit = "pA" if CLAMP_OF[response] == "voltage" else "mV"
@@ -243,7 +180,7 @@ def _channel(recording: Recording, segment: Segment, response: ResponseKind) -> 
         if len(fitting) != 1:
             there = ", ".join(f"'{each.name}' [{each.unit}]" for each in recording.channels)
             raise ChannelError(
-                f"row {segment.row}: which channel of {segment.path.name} holds the {response} is not clear",
+                f"which channel of {segment.path.name} holds the {response} is not clear",
                 got=there,
                 wanted=f"one channel in {unit}",
                 remedy="name it in the manifest's column channel",
@@ -255,20 +192,30 @@ def _channel(recording: Recording, segment: Segment, response: ResponseKind) -> 
     return channel.require(*clamps)
 
 
-def _measure_piece(segment: Segment, experiment: Experiment, files: _Files, settings: Settings) -> _Piece:
+def _measure_piece(segment: Segment, experiment: Experiment, files: Files, settings: Settings) -> _Piece:
     recording, offset_s = files.of(segment)
     channel = _channel(recording, segment, experiment.response)
     pre = recording.channel(segment.pre_channel) if segment.pre_channel else None
+    if pre is not None and pre.name == channel.name:
+        raise ChannelError(
+            "the presynaptic channel is the postsynaptic one",
+            got=f"'{pre.name}' for both",
+            wanted="two channels",
+            remedy="correct the column pre_channel, or leave it empty when the presynaptic cell was not recorded",
+        )
     sweeps = select_sweeps(segment.sweeps, recording)
-    rejected = select_sweeps(segment.exclude, recording) if segment.exclude else np.array([], dtype=np.int64)
+    rejected = np.array([], dtype=np.int64)
+    if segment.exclude:
+        rejected = check_excluded(select_sweeps(segment.exclude, recording), sweeps, segment.exclude)
     stimuli = find_stimuli(
         recording, channel, sweeps=sweeps, stimulus=segment.stimulus, pre_channel=pre, config=settings.stimuli
     )
     if stimuli.status != OK:
         raise ManifestError(
-            f"row {segment.row}: {segment.path.name}: {stimuli.status}",
+            stimuli.status,
             remedy="give the stimulus times in s in the manifest's column stimulus, for example 0.1; 0.15",
         )
+    _check_room(recording, sweeps, stimuli.times_s, settings)
     return _Piece(
         segment=segment,
         evoked=cut_responses(recording, channel, stimuli, config=settings.responses),
@@ -279,7 +226,24 @@ def _measure_piece(segment: Segment, experiment: Experiment, files: _Files, sett
     )
 
 
-def _measure_pathway(pathway: Pathway, experiment: Experiment, files: _Files, settings: Settings) -> _Raw:
+def _check_room(recording: Recording, sweeps: IntArray, times_s: FloatArray, settings: Settings) -> None:
+    """Refuse stimuli so near a sweep's start or end that no sweep has room for the baseline or the response."""
+    config = settings.responses
+    first_s, last_s = times_s[:, 0], np.nanmax(times_s, axis=1, initial=-np.inf)
+    before_s = (config.baseline_ms + config.baseline_gap_ms) / 1e3
+    after_s = (max(config.search_start_ms, config.blank_ms) + config.reading_ms) / 1e3
+    duration_s = recording.sweep_lengths[sweeps] / recording.rate_hz
+    stimulated = np.isfinite(first_s)
+    if stimulated.any() and not ((first_s >= before_s) & (last_s + after_s <= duration_s))[stimulated].any():
+        raise WindowError(
+            "the stimuli leave no room in the sweeps for the baseline before them or the response after them",
+            got=f"stimuli from {np.nanmin(first_s):.4g} to {np.nanmax(last_s):.4g} s",
+            wanted=f"from {before_s:.4g} to {float(duration_s.max()) - after_s:.4g} s",
+            remedy="check the column stimulus, and baseline_ms and search_start_ms in the settings",
+        )
+
+
+def _measure_pathway(pathway: Pathway, experiment: Experiment, files: Files, settings: Settings) -> _Raw:
     names = [name for name in dict.fromkeys(each.phase for each in pathway.segments) if name != INDUCTION]
     names.sort(key=lambda name: name != BASELINE)  # the baseline first: later phases take its polarity and latency
     pieces: dict[str, list[_Piece]] = {}
@@ -287,14 +251,20 @@ def _measure_pathway(pathway: Pathway, experiment: Experiment, files: _Files, se
     evoked: dict[str, EvokedTraces] = {}
     polarity, latency_s = POLARITY[experiment.response], None
     for name in names:
-        pieces[name] = [_measure_piece(each, experiment, files, settings) for each in pathway.phase(name)]
+        pieces[name] = []
+        for segment in pathway.phase(name):
+            with in_row(segment):
+                pieces[name].append(_measure_piece(segment, experiment, files, settings))
         evoked[name] = join([each.evoked for each in pieces[name]])
+    check_same_pulses(evoked)
+    for name in names:
         responses[name] = measure_responses(
             evoked[name], polarity=polarity, latency_s=latency_s, config=settings.responses
         )
         polarity = responses[name].polarity
         latency_s = responses[name].latency_s if latency_s is None else latency_s
     table, order = _table(pieces, responses)
+    check_order(table, is_patch=experiment.response != "fEPSP")
     before = [each.presynaptic for each in pieces[BASELINE] if each.presynaptic is not None]
     return _Raw(
         pathway=pathway,
@@ -340,13 +310,6 @@ def _table(
     pieces: Mapping[str, Sequence[_Piece]], responses: Mapping[str, ResponseResult]
 ) -> tuple[SweepTable, NDArray[np.intp]]:
     """Put the sweeps of all phases into one table; return it, and the order that put them in order of time."""
-    pulses = {name: each.amplitude.shape[1] for name, each in responses.items()}
-    if len(set(pulses.values())) > 1:
-        raise ManifestError(
-            "the phases differ in their number of stimuli",
-            got=", ".join(f"{name} {count}" for name, count in pulses.items()),
-            remedy="give the stimulus times in the manifest's column stimulus",
-        )
     every = [piece for group in pieces.values() for piece in group]
     results = list(responses.values())
     start_s = np.concatenate([each.start_s for each in every])
@@ -376,20 +339,7 @@ def _table(
         file=tuple(files[i] for i in order),
         sweep=np.concatenate([piece.evoked.sweeps for piece in every])[order] + 1,
     )
-    _check_order(table)
     return table, order
-
-
-def _check_order(table: SweepTable) -> None:
-    last_baseline = table.time_s[table.phase == BASELINE].max()
-    first_post = table.time_s[table.phase == POST].min()
-    if first_post <= last_baseline:
-        raise ManifestError(
-            "the post phase begins before the baseline has ended, by the files' own clocks",
-            got=f"last baseline sweep at {last_baseline / 60:.1f} min, first post sweep at {first_post / 60:.1f} min",
-            wanted="baseline before post",
-            remedy="check which file is which in the manifest, and the columns sweeps and phase",
-        )
 
 
 def _reason(piece: _Piece, sweep: int, flag: str) -> str:
@@ -419,7 +369,7 @@ def _connection_checks(measured: PathwayMeasurement) -> tuple[QualityCheck, ...]
     )
 
 
-def _measure_inductions(experiment: Experiment, files: _Files, settings: Settings) -> tuple[InductionResult, ...]:
+def _measure_inductions(experiment: Experiment, files: Files, settings: Settings) -> tuple[InductionResult, ...]:
     pathway = experiment.pathway("test")
     assert pathway is not None  # noqa: S101 - checked before; this tells the type checker
     results = []

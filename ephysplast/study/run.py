@@ -1,7 +1,9 @@
 """Run a study: every experiment of a manifest, in parallel, resumable, with one bad file never stopping the rest."""
 
 import hashlib
+import os
 import re
+import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -9,8 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
@@ -87,10 +91,8 @@ def run_study(
         was done have been written as CSV.
     """
     chosen = settings or Settings()
-    out.mkdir(parents=True, exist_ok=True)
     folder = out / FIGURES if figures else None
-    if folder:
-        folder.mkdir(exist_ok=True)
+    _make_folders(out, *([folder] if folder else []))
     _write_text(out / SETTINGS_USED, to_toml(chosen))
     with Store(out / FILE) as store:
         store.arrange(tuple(each.name for each in experiments))
@@ -166,7 +168,14 @@ def _draw(result: ExperimentResult, settings: Settings, folder: Path) -> None:
         verdict=result.verdict,
         config=settings.classify,
     )
-    save_figure(figure, folder / slug(experiment.name))
+    try:
+        save_figure(figure, folder / slug(experiment.name))
+    except OSError as error:
+        raise EphysplastError(
+            "the figure cannot be written",
+            got=error.strerror or str(error),
+            remedy="make room on the disk or close the figure where it is open, and run the same command again",
+        ) from error
 
 
 def _outcomes(todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", jobs: int) -> Iterator[Outcome]:
@@ -184,7 +193,7 @@ def _outcomes(todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", 
 def _pooled(
     todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", jobs: int
 ) -> Iterator[tuple[tuple[Experiment, str], Outcome]]:
-    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn"), initializer=_leave_with_the_batch)
     try:
         waiting: dict[Future[Outcome], tuple[Experiment, str]] = {pool.submit(work, task): task for task in todo}
         while waiting:
@@ -199,7 +208,7 @@ def _key(experiment: Experiment, settings: Settings) -> str:
     """Hash what the results depend on: program, settings, manifest rows, and the files' sizes and times."""
     digest = hashlib.sha256(f"{ephysplast.__version__}\n{to_toml(settings)}\n{experiment!r}".encode())
     for path in sorted({each.path for pathway in experiment.pathways for each in pathway.segments}):
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             stat = path.stat()
             digest.update(f"\n{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())
     return digest.hexdigest()
@@ -210,20 +219,55 @@ def _export(store: Store, out: Path) -> None:
         frame = store.frame(table)
         target = out / f"{table}.csv"
         if len(frame):
-            _write_text(target, frame.to_csv(index=False, lineterminator="\n"))
+            _write_text(target, frame.map(_harmless).to_csv(index=False, lineterminator="\n"))
         else:
             target.unlink(missing_ok=True)
 
 
+def _harmless(cell: object) -> object:
+    """Put an apostrophe before text that a spreadsheet would run as a formula; signs (+/+, -70) are left alone."""
+    text = cell.lstrip() if isinstance(cell, str) else ""
+    runs = text.startswith(("=", "@")) or (text.startswith(("+", "-")) and any(each in text for each in "(|!"))
+    return f"'{cell}" if runs else cell
+
+
+def _make_folders(*folders: Path) -> None:
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EphysplastError(
+                f"the output folder {folder} cannot be made",
+                got=error.strerror or str(error),
+                wanted="a folder that may be written to",
+                remedy="choose another with -o",
+            ) from error
+
+
+def _leave_with_the_batch() -> None:
+    """Let a worker ignore Ctrl-C, which is the batch's to answer, and end when the batch was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    batch = parent_process()
+    if batch is not None:
+        Thread(target=_end_after, args=(batch,), daemon=True).start()
+
+
+def _end_after(batch: BaseProcess) -> None:
+    batch.join()
+    os._exit(1)
+
+
 def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
         temporary.replace(path)
-    except PermissionError as error:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise EphysplastError(
-            f"{path} cannot be replaced",
-            got=str(error),
-            remedy="close it in the program that has it open (Excel locks what it shows)",
+            f"{path} cannot be written",
+            got=error.strerror or str(error),
+            remedy="close it in the program that has it open (Excel locks what it shows), make room on the disk, "
+            "and run the same command again: what was measured is kept",
         ) from error

@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ class Settings:
     induction: InductionConfig = field(default_factory=InductionConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise SettingsError("'seed' is impossible", got=str(self.seed), wanted="0 or more")
+
 
 def load_settings(path: str | os.PathLike[str]) -> Settings:
     """Read settings from a TOML file; what it does not name keeps its default.
@@ -86,15 +91,8 @@ def settings_from(table: Mapping[str, Any], *, name: str = "settings") -> Settin
     Traceback (most recent call last):
     ephysplast.errors.SettingsError: settings: there is no setting 'sed'. To do: did you mean 'seed'?
     """
-    _check_names(table, Settings(), name)
-    try:
-        return TypeAdapter(Settings).validate_python(table)
-    except ValidationError as error:
-        said = "; ".join(
-            f"{'.'.join(map(str, each['loc']))}: got {each['input']!r}, wanted {each['msg'].lower()}"
-            for each in error.errors()
-        )
-        raise SettingsError(f"{name} has a value that is not possible: {said}") from error
+    built: Settings = _built(table, Settings(), name)
+    return built
 
 
 def to_toml(settings: Settings) -> str:
@@ -102,17 +100,37 @@ def to_toml(settings: Settings) -> str:
     return "\n".join(_section("", asdict(settings))).strip() + "\n"
 
 
-def _check_names(table: Mapping[str, Any], config: Any, where: str) -> None:
-    known = {each.name: getattr(config, each.name) for each in fields(config)}
+def _built(table: Mapping[str, Any], default: Any, where: str) -> Any:
+    """Build a section, and those within it, so that whatever is wrong with a value is said with its place."""
+    known = {each.name: getattr(default, each.name) for each in fields(default)}
+    values = {}
     for key, value in table.items():
         if key not in known:
             raise SettingsError(f"{where}: there is no setting '{key}'", remedy=near_names(key, known))
+        if isinstance(value, float) and not isfinite(value):
+            raise SettingsError(
+                f"{where}: '{key}' is not finite", got=str(value), wanted="a number; a very large one lifts a limit"
+            )
+        values[key] = value
         if is_dataclass(known[key]):
             if not isinstance(value, Mapping):
                 raise SettingsError(
                     f"{where}: '{key}' is a section", got=repr(value), wanted=f"[{key}] and lines below it"
                 )
-            _check_names(value, known[key], f"{where} [{key}]")
+            values[key] = _built(value, known[key], f"{where} [{key}]")
+    try:
+        return TypeAdapter(type(default)).validate_python(values)
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, each['loc']))}: got {each['input']!r}, "
+            f"wanted {each['msg'].lower().removeprefix('input should be ')}"
+            for each in error.errors()
+        )
+        raise SettingsError(f"{where} has a value that is not possible: {said}") from error
+    except SettingsError as error:
+        raise SettingsError(
+            f"{where}: {error.what}", got=error.got, wanted=error.wanted, remedy=error.remedy
+        ) from error
 
 
 def _section(prefix: str, table: Mapping[str, Any]) -> list[str]:

@@ -42,7 +42,10 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise _unfit(path, error) from error
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
@@ -51,13 +54,10 @@ class Store:
                 "done (experiment TEXT PRIMARY KEY, key TEXT NOT NULL, failed INTEGER)",
             ):
                 self._connection.execute(f"CREATE TABLE IF NOT EXISTS {columns}")
+            self._connection.execute("SELECT experiment, key, failed FROM done LIMIT 1")
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise EphysplastError(
-                f"{path} is not a study database, or another program holds it",
-                got=str(error),
-                remedy="choose another output folder, or move the file away",
-            ) from error
+            raise _unfit(path, error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +96,13 @@ class Store:
                     if len(frame.columns):
                         _insert(cursor, name, frame)
                 cursor.execute("INSERT INTO done VALUES (?, ?, ?)", (experiment, key, int(failed)))
-            except BaseException:
-                cursor.execute("ROLLBACK")
+                cursor.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # a full disk may have ended it already
+                    cursor.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise _unfit(Path(FILE), error) from error
                 raise
-            cursor.execute("COMMIT")
 
     def arrange(self, experiments: tuple[str, ...]) -> None:
         """Keep the experiments of the manifest, in its order, and forget those that it no longer has."""
@@ -133,6 +136,14 @@ class Store:
             if _columns(self._connection, name):
                 cursor.execute(f'DELETE FROM "{name}" WHERE experiment = ?', (experiment,))  # noqa: S608 - a fixed name
         cursor.execute("DELETE FROM done WHERE experiment = ?", (experiment,))
+
+
+def _unfit(path: Path, error: sqlite3.Error) -> EphysplastError:
+    return EphysplastError(
+        f"{path} is not a study database, or another program holds it, or it may not be written",
+        got=str(error),
+        remedy="make room on the disk, choose another output folder, or move the file away",
+    )
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:

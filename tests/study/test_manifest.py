@@ -87,7 +87,7 @@ def test_a_missing_or_damaged_manifest_says_so(tmp_path):
     with pytest.raises(ManifestError, match="a folder"):
         load_manifest(tmp_path)
     with pytest.raises(ManifestError, match="not a spreadsheet"):
-        load_manifest(written(tmp_path, "this is no zip", "m.xlsx"))
+        load_manifest(written(tmp_path, "PK\x03\x04 is no whole zip", "m.xlsx"))
 
 
 def test_columns_of_ones_own_begin_with_note(tmp_path):

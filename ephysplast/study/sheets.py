@@ -1,0 +1,117 @@
+"""Rows of cells out of CSV and XLSX, as the spreadsheets of any country write them."""
+
+import csv
+import io
+import zlib
+from datetime import datetime, time
+from pathlib import Path
+from typing import Final
+from zipfile import BadZipFile
+
+from ephysplast.errors import ManifestError
+
+_ZIP: Final = b"PK\x03\x04"
+_BROKEN: Final = (
+    *(BadZipFile, zlib.error, OSError, EOFError),
+    *(SyntaxError, LookupError, ValueError, TypeError, AttributeError),
+)
+"""What openpyxl raises for a damaged workbook; a syntax error is how the XML parser says that a part is broken."""
+
+
+def read_sheet(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the rows of a CSV, or of an XLSX file's first sheet, that hold anything; the contents decide which it is.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    list of (int, list of str)
+        The row's number in the spreadsheet, from 1, and its cells without space around them.
+
+    Raises
+    ------
+    ManifestError
+        If it cannot be opened, is neither, or holds a formula without its value.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ManifestError(
+            f"{path.name} cannot be opened", got=error.strerror or str(error), remedy="close it in the spreadsheet"
+        ) from error
+    table = _xlsx(raw, path) if raw.startswith(_ZIP) else _csv(raw, path)
+    stripped = ((number, [cell.strip() for cell in cells]) for number, cells in enumerate(table, start=1))
+    return [(number, cells) for number, cells in stripped if any(cells)]
+
+
+def _csv(raw: bytes, path: Path) -> list[list[str]]:
+    unlike = ManifestError(
+        f"{path.name} is not a text file",
+        wanted="CSV in UTF-8, UTF-16 or Windows-1252, or XLSX",
+        remedy="save it again as .xlsx or as .csv",
+    )
+    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
+        try:
+            text = raw.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise unlike
+    if "\0" in text:
+        raise unlike
+    lines = [line for line in text.splitlines() if line.strip(" ,;\t")]
+    declared = lines[0].lower().startswith("sep=") if lines else False
+    header = lines[declared] if len(lines) > declared else ""
+    delimiter = max(",;\t", key=header.count)
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error as error:
+        raise ManifestError(
+            f"{path.name} cannot be split into cells",
+            got=str(error),
+            remedy="look for a quotation mark without its twin",
+        ) from error
+    if declared:  # Excel's own way of naming the delimiter
+        table[next(i for i, row in enumerate(table) if any(row))] = []
+    return table
+
+
+def _xlsx(raw: bytes, path: Path) -> list[list[str]]:
+    from openpyxl import load_workbook
+
+    try:
+        sheets = []
+        for wants_values in (True, False):
+            book = load_workbook(io.BytesIO(raw), read_only=True, data_only=wants_values)
+            try:
+                sheets.append([list(line) for line in book.worksheets[0].iter_rows(values_only=True)])
+            finally:
+                book.close()
+    except _BROKEN as error:
+        raise ManifestError(
+            f"{path.name} is not a spreadsheet that can be read", remedy="save it again as .xlsx or .csv"
+        ) from error
+    values, formulas = sheets
+    for number, (line, written) in enumerate(zip(values, formulas, strict=True), start=1):
+        for value, formula in zip(line, written, strict=True):
+            if value is None and formula is not None:
+                raise ManifestError(
+                    f"{path.name}, row {number} has a formula without its value",
+                    got=f"'{formula}'",
+                    remedy="open and save it in a spreadsheet program, or write the value itself",
+                )
+    return [[_cell(value) for value in line] for line in values]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # spreadsheets keep 3 as 3.0
+    if isinstance(value, datetime) and value.time() == time():
+        return value.date().isoformat()
+    return str(value)

@@ -7,10 +7,18 @@ becomes an error row of that experiment.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from math import inf
 from typing import Final
 
 OK: Final = "ok"
 """The status of a result that holds. Any other status is a sentence that says why the number is NaN."""
+
+
+LEVELS: Final = (0.5, 0.9999)
+"""Confidence levels that an interval can be given at."""
+
+RESAMPLES: Final = (100, 1_000_000)
+"""Bootstrap samples: fewer give no interval, more do not fit into memory."""
 
 
 class EphysplastError(Exception):
@@ -89,6 +97,35 @@ def near_names(name: str, known: Iterable[str]) -> str:
     if near:
         return "did you mean " + " or ".join(f"'{lowered[each]}'" for each in near) + "?"
     return "choose one of: " + ", ".join(names)
+
+
+def check_settings(config: object, **limits: tuple[float, float]) -> None:
+    """Refuse a setting that lies outside its limits, or is not a number.
+
+    Parameters
+    ----------
+    config : object
+        Holds the settings as attributes.
+    **limits : (float, float)
+        Setting → smallest and largest value allowed.
+
+    Raises
+    ------
+    SettingsError
+        For the first that is not possible, by its name.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> check_settings(SimpleNamespace(level=2.0), level=(0.5, 0.999))
+    Traceback (most recent call last):
+    ephysplast.errors.SettingsError: the setting level is not possible. Got: 2.0. Wanted: 0.5 to 0.999.
+    """
+    for name, (low, high) in limits.items():
+        value = getattr(config, name)
+        if not low <= value <= high:
+            wanted = f"{low:g} or more" if high == inf else f"{low:g} to {high:g}"
+            raise SettingsError(f"the setting {name} is not possible", got=str(value), wanted=wanted)
 
 
 def _rebuild(kind: type[EphysplastError], what: str, got: str, wanted: str, remedy: str) -> EphysplastError:

@@ -10,7 +10,7 @@ from ephysplast.analysers._crosstalk import Candidate, candidates, follows, vari
 from ephysplast.analysers._flags import flags_of
 from ephysplast.analysers._reading import Layout, baselines, mean_operator, noise_of, smooth, stretch
 from ephysplast.analysers.evoked import EvokedTraces, ResponseConfig
-from ephysplast.errors import OK, SettingsError
+from ephysplast.errors import OK, RESAMPLES, check_settings
 from ephysplast.recording import FloatArray, IntArray
 from ephysplast.result import Result
 
@@ -55,10 +55,7 @@ class ConnectionConfig:
     n_resamples: int = 2000
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha < 1:
-            raise SettingsError("'alpha' is impossible", got=str(self.alpha), wanted="between 0 and 1")
-        if self.n_resamples < 100:
-            raise SettingsError("'n_resamples' is too small", got=str(self.n_resamples), wanted="100 or more")
+        check_settings(self, alpha=(0.0001, 0.5), n_resamples=RESAMPLES)
         self.reading()
 
     def reading(self) -> ResponseConfig:

@@ -1,12 +1,13 @@
 """Paired-pulse ratio, and the ratios of a train: how the later responses compare with the first."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import special
 
-from ephysplast.errors import OK, EphysplastError, SettingsError
+from ephysplast.errors import LEVELS, OK, RESAMPLES, EphysplastError, SettingsError, check_settings
 from ephysplast.recording import FloatArray, IntArray
 from ephysplast.result import Result
 from ephysplast.statistics import NO_INTERVAL, Interval, block_length, bootstrap_interval, ratio_interval_fieller
@@ -43,14 +44,7 @@ class PairedPulseConfig:
         """Refuse what cannot be."""
         if self.method not in ("bootstrap", "fieller"):
             raise SettingsError("there is no such method", got=repr(self.method), wanted="'bootstrap' or 'fieller'")
-        if not 0.0 < self.level < 1.0:
-            raise SettingsError("level must lie between 0 and 1", got=str(self.level))
-        if self.n_boot < 100 or self.min_sweeps < 3:
-            raise SettingsError(
-                "too few samples for an interval",
-                got=f"n_boot {self.n_boot}, min_sweeps {self.min_sweeps}",
-                wanted="n_boot ≥ 100, min_sweeps ≥ 3",
-            )
+        check_settings(self, level=LEVELS, n_boot=RESAMPLES, min_sweeps=(3, inf))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

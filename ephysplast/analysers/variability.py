@@ -1,13 +1,14 @@
 """How much a response varies from sweep to sweep: CV⁻² with the noise taken off, failures, outliers."""
 
 from dataclasses import dataclass, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
 from ephysplast.analysers._failures import FailureFit, fit_failures
-from ephysplast.errors import OK, EphysplastError, SettingsError
+from ephysplast.errors import LEVELS, OK, RESAMPLES, EphysplastError, check_settings
 from ephysplast.recording import FloatArray, IntArray
 from ephysplast.result import Result
 from ephysplast.statistics import (
@@ -58,18 +59,14 @@ class VariabilityConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if not 0.0 < self.level < 1.0:
-            raise SettingsError("level must lie between 0 and 1", got=str(self.level))
-        if min(self.outlier_threshold, self.failure_threshold) <= 0.0:
-            raise SettingsError(
-                "thresholds must be positive", got=f"{self.outlier_threshold} and {self.failure_threshold}"
-            )
-        if self.n_boot < 100 or self.min_sweeps < 4:
-            raise SettingsError(
-                "too few samples for an interval",
-                got=f"n_boot {self.n_boot}, min_sweeps {self.min_sweeps}",
-                wanted="n_boot ≥ 100, min_sweeps ≥ 4",
-            )
+        check_settings(
+            self,
+            outlier_threshold=(0.1, inf),
+            failure_threshold=(0.1, inf),
+            level=LEVELS,
+            n_boot=RESAMPLES,
+            min_sweeps=(4, inf),
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

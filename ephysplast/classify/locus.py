@@ -1,6 +1,7 @@
 """Where the change lies, as far as the classical indices can tell."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from ephysplast.classify.indices import (
 )
 from ephysplast.classify.judgement import Judgement, combine
 from ephysplast.classify.resample import BoolArray, PhaseMoments, Resamples, phase_moments, resample_phases
-from ephysplast.errors import OK, SettingsError
+from ephysplast.errors import LEVELS, OK, RESAMPLES, check_settings
 from ephysplast.experiment import BASELINE, POST, SweepTable
 from ephysplast.recording import FloatArray
 from ephysplast.result import Result
@@ -78,17 +79,18 @@ class LocusConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if (
-            not (0.5 <= self.level < 1 and 0.5 <= self.release_level < 1)
-            or self.n_boot < 100
-            or self.minimum_sweeps < 6
-        ):
-            raise SettingsError("wanted: level 0.5 to 1, n_boot ≥ 100, minimum_sweeps ≥ 6", got=repr(self))
-        if min(self.settle_min, self.smallest_change_percent, self.ppr_smallest_percent) < 0:
-            raise SettingsError("limits of the locus cannot be negative", got=repr(self))
-        if not self.ppr_smallest_percent < self.ppr_margin_percent <= self.ppr_limit_percent or self.outlier_sd <= 0:
-            wanted = "ppr_smallest_percent < ppr_margin_percent ≤ ppr_limit_percent, outlier_sd > 0"
-            raise SettingsError("the limits of the PPR or of outliers cannot be", got=repr(self), wanted=wanted)
+        check_settings(
+            self,
+            settle_min=(0.0, inf),
+            smallest_change_percent=(0.0, inf),
+            ppr_smallest_percent=(0.0, self.ppr_margin_percent),
+            ppr_margin_percent=(0.0, self.ppr_limit_percent),
+            outlier_sd=(0.1, inf),
+            minimum_sweeps=(6, inf),
+            level=LEVELS,
+            release_level=LEVELS,
+            n_boot=RESAMPLES,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

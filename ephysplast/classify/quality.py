@@ -1,12 +1,13 @@
 """Gates before any conclusion: a failing sweep is excluded with its reason, a failing experiment is refused."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from scipy import stats
 
 from ephysplast.classify.resample import BoolArray
-from ephysplast.errors import OK, SettingsError
+from ephysplast.errors import LEVELS, OK, check_settings
 from ephysplast.experiment import BASELINE, POST, SweepTable
 from ephysplast.recording import FloatArray
 from ephysplast.verdict import Check, QualityCheck
@@ -54,14 +55,10 @@ class QualityConfig:
 
     def __post_init__(self) -> None:
         """Refuse limits that cannot be."""
-        positive = ("rs_max_mohm", "rs_change_percent", "rin_change_percent", "holding_max_pa", "minimum_sweeps")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise SettingsError(f"{name} must be above zero", got=f"{name} = {getattr(self, name)}")
-        if self.vm_min_mv >= self.vm_max_mv:
-            raise SettingsError("no potential lies in the range", got=f"{self.vm_min_mv} to {self.vm_max_mv} mV")
-        if not (0 <= self.minimum_share <= 1 and 0 <= self.rs_correlation <= 1 and 0.5 <= self.level < 1):
-            raise SettingsError("shares and correlations lie between 0 and 1, levels between 0.5 and 1", got=repr(self))
+        above_zero = ("rs_max_mohm", "rs_change_percent", "rin_change_percent", "holding_max_pa")
+        check_settings(self, **dict.fromkeys(above_zero, (1e-6, inf)))
+        check_settings(self, minimum_sweeps=(1, inf), minimum_share=(0.0, 1.0), rs_correlation=(0.0, 1.0), level=LEVELS)
+        check_settings(self, vm_min_mv=(-inf, self.vm_max_mv))
 
 
 def check_quality(

@@ -1,12 +1,13 @@
 """Did the response change, and in which direction: LTP, LTD, no change, or inconclusive."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ephysplast.classify.resample import bootstrap_weights
-from ephysplast.errors import OK, SettingsError
+from ephysplast.errors import LEVELS, OK, RESAMPLES, check_settings
 from ephysplast.experiment import BASELINE, POST, SweepTable
 from ephysplast.recording import FloatArray
 from ephysplast.result import Result
@@ -46,10 +47,14 @@ class SignConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.window_min <= 0 or self.smallest_change_percent < 0:
-            raise SettingsError("window and margin of the sign must be positive", got=repr(self))
-        if not 0.5 <= self.level < 1 or self.n_boot < 100 or self.minimum_sweeps < 3:
-            raise SettingsError("wanted: level 0.5 to 1, n_boot ≥ 100, minimum_sweeps ≥ 3", got=repr(self))
+        check_settings(
+            self,
+            window_min=(0.1, inf),
+            smallest_change_percent=(0.0, inf),
+            level=LEVELS,
+            n_boot=RESAMPLES,
+            minimum_sweeps=(3, inf),
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

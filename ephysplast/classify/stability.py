@@ -1,11 +1,12 @@
 """Whether the baseline is one: its slope, and how well it is known."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ephysplast.errors import OK, SettingsError
+from ephysplast.errors import LEVELS, OK, check_settings
 from ephysplast.experiment import BASELINE, SweepTable
 from ephysplast.result import Result
 from ephysplast.statistics import slope_interval
@@ -41,10 +42,12 @@ class StabilityConfig:
 
     def __post_init__(self) -> None:
         """Refuse limits that cannot be."""
-        if self.slope_limit_percent_per_10min <= 0 or self.testable_percent_per_10min <= 0:
-            raise SettingsError("the limits of a baseline's slope must be above zero", got=repr(self))
-        if not 0.5 <= self.level < 1:
-            raise SettingsError("a confidence level lies between 0.5 and 1", got=f"level = {self.level}")
+        check_settings(
+            self,
+            slope_limit_percent_per_10min=(0.01, inf),
+            testable_percent_per_10min=(0.01, inf),
+            level=LEVELS,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -15,7 +15,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from zlib import crc32
 
 import ephysplast
@@ -178,30 +178,56 @@ def _draw(result: ExperimentResult, settings: Settings, folder: Path) -> None:
         ) from error
 
 
-def _outcomes(todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", jobs: int) -> Iterator[Outcome]:
+_Task: TypeAlias = tuple[Experiment, str]
+
+
+def _outcomes(todo: Sequence[_Task], work: Callable[[_Task], Outcome], jobs: int) -> Iterator[Outcome]:
     if jobs <= 1 or len(todo) <= 1:
         yield from map(work, todo)
         return
-    lost = list(todo)
-    with suppress(BrokenProcessPool):  # a worker was killed: what it lost is done in this process
-        for task, outcome in _pooled(todo, work, jobs):
-            lost.remove(task)
-            yield outcome
-    yield from map(work, lost)
-
-
-def _pooled(
-    todo: Sequence[tuple[Experiment, str]], work: "partial[Outcome]", jobs: int
-) -> Iterator[tuple[tuple[Experiment, str], Outcome]]:
-    pool = ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn"), initializer=_leave_with_the_batch)
+    left = list(todo)
     try:
-        waiting: dict[Future[Outcome], tuple[Experiment, str]] = {pool.submit(work, task): task for task in todo}
+        for task, outcome in _pooled(todo, work, jobs):
+            left.remove(task)
+            yield outcome
+    except BrokenProcessPool:
+        yield from _one_by_one(left, work)
+
+
+def _pooled(todo: Sequence[_Task], work: Callable[[_Task], Outcome], jobs: int) -> Iterator[tuple[_Task, Outcome]]:
+    pool = _pool(min(jobs, len(todo)))
+    try:
+        waiting: dict[Future[Outcome], _Task] = {pool.submit(work, task): task for task in todo}
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 task = waiting.pop(future)
                 yield task, future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one_by_one(todo: Sequence[_Task], work: Callable[[_Task], Outcome]) -> Iterator[Outcome]:
+    """Work on what a killed worker lost, one at a time in a worker: what kills it is known then, and stops nothing."""
+    left = list(todo)
+    while left:
+        pool = _pool(1)
+        try:
+            while left:
+                task = left.pop(0)
+                yield pool.submit(work, task).result()
+        except BrokenProcessPool:
+            message = (
+                "the process that measured it was killed twice. To do: check its files with ephysplast inspect, "
+                "and whether memory is short"
+            )
+            tables = error_tables(task[0], message)
+            yield Outcome(experiment=task[0].name, key=task[1], failed=True, message=message, tables=tables)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_with_the_batch)
 
 
 def _key(experiment: Experiment, settings: Settings) -> str:

@@ -10,7 +10,7 @@ from ephysplast.errors import LEVELS, OK, check_settings
 from ephysplast.experiment import BASELINE, SweepTable
 from ephysplast.result import Result
 from ephysplast.statistics import slope_interval
-from ephysplast.verdict import QualityCheck
+from ephysplast.verdict import Check, QualityCheck
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +76,8 @@ class StabilityResult(Result):
     @property
     def check(self) -> QualityCheck:
         """The answer as one gate among the others."""
-        outcome = {"stable": "pass", "unstable": "fail", "not testable": "not testable"}[self.kind]
-        return QualityCheck(name="baseline", outcome=outcome, sentence=self.sentence)  # type: ignore[arg-type]
+        outcomes: dict[str, Check] = {"stable": "pass", "unstable": "fail", "not testable": "not testable"}
+        return QualityCheck(name="baseline", outcome=outcomes[self.kind], sentence=self.sentence)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row."""

@@ -101,7 +101,6 @@ class _Piece:
     evoked: EvokedTraces
     presynaptic: EvokedTraces | None
     test_pulse: TestPulseResult
-    rejected: IntArray
     start_s: FloatArray
 
 
@@ -204,9 +203,6 @@ def _measure_piece(segment: Segment, experiment: Experiment, files: Files, setti
             remedy="correct the column pre_channel, or leave it empty when the presynaptic cell was not recorded",
         )
     sweeps = select_sweeps(segment.sweeps, recording)
-    rejected = np.array([], dtype=np.int64)
-    if segment.exclude:
-        rejected = check_excluded(select_sweeps(segment.exclude, recording), sweeps, segment.exclude)
     stimuli = find_stimuli(
         recording, channel, sweeps=sweeps, stimulus=segment.stimulus, pre_channel=pre, config=settings.stimuli
     )
@@ -216,14 +212,22 @@ def _measure_piece(segment: Segment, experiment: Experiment, files: Files, setti
             remedy="give the stimulus times in s in the manifest's column stimulus, for example 0.1; 0.15",
         )
     _check_room(recording, sweeps, stimuli.times_s, settings)
+    evoked = cut_responses(recording, channel, stimuli, config=settings.responses)
+    if segment.exclude:
+        evoked = _rejected(evoked, check_excluded(select_sweeps(segment.exclude, recording), sweeps, segment.exclude))
     return _Piece(
         segment=segment,
-        evoked=cut_responses(recording, channel, stimuli, config=settings.responses),
+        evoked=evoked,
         presynaptic=cut_responses(recording, pre, stimuli, config=settings.responses) if pre else None,
         test_pulse=measure_test_pulse(recording, channel, sweeps=sweeps, config=settings.test_pulse),
-        rejected=rejected,
         start_s=offset_s + recording.sweep_start_s[sweeps],
     )
+
+
+def _rejected(evoked: EvokedTraces, sweeps: IntArray) -> EvokedTraces:
+    """Mark sweeps as rejected before anything is measured: they must not move the mean, its latency or the tests."""
+    chosen = np.isin(evoked.sweeps, sweeps)[:, None]
+    return replace(evoked, reason=np.where(chosen, "rejected in the manifest", evoked.reason))
 
 
 def _check_room(recording: Recording, sweeps: IntArray, times_s: FloatArray, settings: Settings) -> None:
@@ -315,15 +319,7 @@ def _table(
     start_s = np.concatenate([each.start_s for each in every])
     origin_s = min(each.start_s.min() for each in pieces[BASELINE])
     order = np.argsort(start_s, kind="stable")
-    excluded = [
-        _reason(piece, sweep, flag)
-        for name, group in pieces.items()
-        for (piece, sweep), flag in zip(
-            ((piece, sweep) for piece in group for sweep in piece.evoked.sweeps),
-            responses[name].flags[:, 0],
-            strict=True,
-        )
-    ]
+    excluded = [str(flag) for each in results for flag in each.flags[:, 0]]
     files = [piece.segment.path.name for piece in every for _ in piece.evoked.sweeps]
     table = SweepTable(
         unit=results[0].unit,
@@ -340,10 +336,6 @@ def _table(
         sweep=np.concatenate([piece.evoked.sweeps for piece in every])[order] + 1,
     )
     return table, order
-
-
-def _reason(piece: _Piece, sweep: int, flag: str) -> str:
-    return "rejected in the manifest" if sweep in piece.rejected else str(flag)
 
 
 def _refused(measured: PathwayMeasurement) -> Verdict | None:

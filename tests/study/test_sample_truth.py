@@ -1,5 +1,7 @@
 """What the whole way finds in the sample data, against what was put into them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,3 +64,31 @@ def test_refusals_give_the_reason_that_was_made(found, truth):
     assert len(refused) >= 2
     for name, row in refused.iterrows():
         assert row["refusal"] in found.loc[name, "status"]
+
+
+def test_a_rejected_sweep_counts_as_little_as_one_left_out(sample_data):
+    asked = next(each for each in load_manifest(sample_data / "manifest.csv") if each.name == "few_sweeps")
+    rejected, left_out = (
+        replace(
+            asked,
+            pathways=tuple(
+                replace(pathway, segments=tuple(change(each) for each in pathway.segments))
+                for pathway in asked.pathways
+            ),
+        )
+        for change in (
+            lambda each: replace(each, exclude="3, 7-12") if each.phase == "baseline" else each,
+            lambda each: replace(each, sweeps="1-2, 4-6, 13-30") if each.phase == "baseline" else each,
+        )
+    )
+    one, other = (analyse_experiment(each).pathways["test"] for each in (rejected, left_out))
+    reasons = [reason for reason in one.table.excluded if reason != "ok"]
+    assert reasons == ["rejected in the manifest"] * 7
+    for measured, expected in (
+        (one.phases["baseline"].responses.latency_s, other.phases["baseline"].responses.latency_s),
+        (one.phases["baseline"].responses.rise_ms, other.phases["baseline"].responses.rise_ms),
+        (one.table.amplitude[one.table.used], other.table.amplitude[other.table.used]),
+        (one.connection.amplitude, other.connection.amplitude),
+        (one.connection.n_sweeps, other.connection.n_sweeps),
+    ):
+        np.testing.assert_allclose(measured, expected, rtol=1e-9)  # the same sweeps, so the same sums

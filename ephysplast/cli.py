@@ -201,9 +201,7 @@ def _print_ending(output: Path, outcomes: "list[Outcome]") -> None:
     )
     typer.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
     typer.echo(f"report: {write_report(output)}")
-    typer.echo(
-        f"tables: {output / 'experiments.csv'}, {output / 'sweeps.csv'} and others; figures: {output / 'figures'}"
-    )
+    typer.echo(f"tables and figures: {output}")
 
 
 def _print_recording(recording: "Recording", number: int) -> None:

@@ -44,6 +44,12 @@ from ephysplast.verdict import Check, QualityCheck, Verdict
 POLARITY: Final[Mapping[ResponseKind, int | None]] = {"EPSC": -1, "EPSP": 1, "fEPSP": -1, "IPSC": None, "IPSP": None}
 """Expected polarity; an inhibitory response takes the sign of its baseline mean, since it follows the driving force."""
 
+_DRIVING_FORCE: Final = QualityCheck(
+    name="driving force",
+    outcome="not testable",
+    sentence="E_GABA was not measured: a shift of it changes an inhibitory response without a change of conductance",
+)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PhaseMeasurement:
@@ -158,6 +164,10 @@ def analyse_experiment(experiment: Experiment, *, settings: Settings | None = No
     }
     verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=chosen.classify, opsin=experiment.opsin)
     checks = tuple(check for each in measured.values() for check in _connection_checks(each))
+    if experiment.response in ("IPSC", "IPSP"):
+        checks += (_DRIVING_FORCE,)
+        if verdict.locus == "post":
+            verdict = replace(verdict, locus_sentence=f"{verdict.locus_sentence}, nor is a shift of E_GABA")
     return ExperimentResult(
         experiment=experiment,
         pathways=measured,

@@ -92,3 +92,14 @@ def test_a_rejected_sweep_counts_as_little_as_one_left_out(sample_data):
         (one.connection.n_sweeps, other.connection.n_sweeps),
     ):
         np.testing.assert_allclose(measured, expected, rtol=1e-9)  # the same sweeps, so the same sums
+
+
+def test_an_inhibitory_response_is_not_called_post_without_a_word_on_chloride(sample_data):
+    for each in load_manifest(sample_data / "manifest.csv"):
+        if each.name not in ("pv_pc_iltp_post", "l23_l5_ltd_post"):
+            continue
+        verdict = analyse_experiment(each).verdict
+        assert verdict.locus == "post"
+        inhibitory = each.response == "IPSC"
+        assert ("E_GABA" in verdict.locus_sentence) == inhibitory
+        assert ("driving force" in [check.name for check in verdict.quality]) == inhibitory

@@ -86,7 +86,8 @@ def init(
     if empty:
         typer.echo(f"{empty} rows need a phase (baseline, induction, post): it could not be told from names or clocks")
     typer.echo(
-        "Check phase, response (EPSC, EPSP, IPSC, IPSP, fEPSP) and channels; then: ephysplast analyse " + str(target)
+        "Check phase, response (EPSC, EPSP, IPSC, IPSP, fEPSP, excitability, reversal) and channels; then: "
+        f"ephysplast analyse {target}"
     )
 
 

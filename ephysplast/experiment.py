@@ -15,17 +15,21 @@ from ephysplast.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-ResponseKind: TypeAlias = Literal["EPSC", "EPSP", "IPSC", "IPSP", "fEPSP"]
+ResponseKind: TypeAlias = Literal["EPSC", "EPSP", "IPSC", "IPSP", "fEPSP", "excitability", "reversal"]
 RESPONSE_KINDS: Final[tuple[ResponseKind, ...]] = get_args(ResponseKind)
+CELL_KINDS: Final[tuple[ResponseKind, ...]] = ("excitability", "reversal")
+"""What is measured of the cell itself, by steps and ramps: its firing, and where a current reverses."""
 
-CLAMP_OF: Final[Mapping[ResponseKind, Clamp]] = {
-    "EPSC": "voltage",
-    "IPSC": "voltage",
-    "EPSP": "current",
-    "IPSP": "current",
-    "fEPSP": "field",
+CLAMPS_OF: Final[Mapping[ResponseKind, tuple[Clamp, ...]]] = {
+    "EPSC": ("voltage",),
+    "IPSC": ("voltage",),
+    "EPSP": ("current",),
+    "IPSP": ("current",),
+    "fEPSP": ("field", "current"),
+    "excitability": ("current",),
+    "reversal": ("voltage", "current"),
 }
-"""The clamp in which each kind of response is recorded."""
+"""The clamps in which each kind of response may be recorded, the usual one first."""
 
 BASELINE: Final = "baseline"
 INDUCTION: Final = "induction"
@@ -101,14 +105,14 @@ class Pathway:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """One synapse before and after an induction.
+    """One synapse, or one cell, before and after an induction.
 
     Attributes
     ----------
     name : str
         Unique in the study.
-    response : {"EPSC", "EPSP", "IPSC", "IPSP", "fEPSP"}
-        What is measured.
+    response : {"EPSC", "EPSP", "IPSC", "IPSP", "fEPSP", "excitability", "reversal"}
+        What is measured: a synaptic response, or the cell itself (:data:`CELL_KINDS`).
     pathways : tuple of Pathway
         The test pathway, and the control pathway when there is one.
     connection : Connection

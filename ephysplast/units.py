@@ -27,6 +27,7 @@ ELECTRODE_UNITS: "Final[Mapping[str, tuple[str, float]]]" = {
 
 SUFFIXES: "Final[Mapping[str, str]]" = {
     "mv_per_ms": "mV/ms",
+    "hz_per_pa": "Hz/pA",
     "pa_per_ms": "pA/ms",
     "percent_per_10min": "%/10 min",
     "percent": "%",
@@ -93,10 +94,23 @@ def unit_of(field: str) -> str:
     >>> unit_of("rin_mohm"), unit_of("latency_ms"), unit_of("amplitude")
     ('MΩ', 'ms', '')
     """
-    for suffix, unit in SUFFIXES.items():
-        if field == suffix or field.endswith("_" + suffix):
-            return unit
-    return ""
+    return SUFFIXES.get(_suffix_of(field), "")
+
+
+def plain_name(field: str) -> str:
+    """Return a field's name without its unit.
+
+    Examples
+    --------
+    >>> plain_name("rin_mohm"), plain_name("gain_hz_per_pa"), plain_name("sag_ratio")
+    ('rin', 'gain', 'sag_ratio')
+    """
+    suffix = _suffix_of(field)
+    return field.removesuffix(f"_{suffix}") if suffix else field
+
+
+def _suffix_of(field: str) -> str:
+    return next((suffix for suffix in SUFFIXES if field == suffix or field.endswith("_" + suffix)), "")
 
 
 def strip_unit(value: Any, unit: str) -> "NDArray[np.float64]":

@@ -12,9 +12,14 @@ from ephysplast.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-Sign: TypeAlias = Literal["LTP", "LTD", "no change", "inconclusive", "refused"]
+Sign: TypeAlias = Literal[
+    "LTP", "LTD", "up", "down", "E_GABA shift", "conductance change", "both",
+    "no change", "inconclusive", "undetermined", "refused", "not asked",
+]  # fmt: skip
 Locus: TypeAlias = Literal["pre", "post", "undetermined", "not asked"]
-PointsTo: TypeAlias = Literal["pre", "post", "neither", "undetermined", "not available"]
+PointsTo: TypeAlias = Literal[
+    "pre", "post", "up", "down", "E_GABA", "conductance", "neither", "undetermined", "not available"
+]
 Check: TypeAlias = Literal["pass", "warn", "fail", "not testable"]
 
 
@@ -28,8 +33,8 @@ class Evidence:
         ``"CV⁻²"``, ``"PPR"``, ``"failures"``, …
     value, low, high : float
         The index and its interval; NaN when not available.
-    points_to : {"pre", "post", "neither", "undetermined", "not available"}
-        What this index alone says.
+    points_to : {"pre", "post", "up", "down", "E_GABA", "conductance", "neither", "undetermined", "not available"}
+        What this index alone says: of the locus, of the excitability, or of what moved an inhibitory current.
     sentence : str
         The same for people, with the numbers.
     """
@@ -81,10 +86,14 @@ class Verdict(Result):
     ----------
     status : str
         ``"ok"``, or the reason why the experiment was refused (then `sign` is ``"refused"``).
-    sign : {"LTP", "LTD", "no change", "inconclusive", "refused"}
-        Of the response's magnitude.
+    sign : str
+        Of a response's magnitude: ``"LTP"``, ``"LTD"``, ``"no change"``, ``"inconclusive"``. Of the excitability:
+        ``"up"``, ``"down"``, ``"no change"``, ``"inconclusive"``. Of the inhibitory current: ``"E_GABA shift"``,
+        ``"conductance change"``, ``"both"``, ``"no change"``, ``"undetermined"``. Of any: ``"refused"``, and
+        ``"not asked"`` when there was one phase only.
     change, change_low, change_high : float
-        Evaluation window / baseline (1 is no change), with its interval; NaN when refused.
+        Evaluation window / baseline (1 is no change), with its interval; NaN when refused, and for the cell itself,
+        whose changes are in the evidence, each in its unit.
     level : float
         Confidence level of the intervals.
     sign_sentence : str

@@ -94,5 +94,40 @@ ANALYSERS: Final = (
         result="TimeCourse",
         summary="minute means of the response, normalised to the baseline",
     ),
+    Analyser(
+        name="spikes",
+        measure="measure_spikes",
+        result="SpikeResult",
+        config="SpikeConfig",
+        summary="action potentials: threshold, amplitude, width, AHPs, latency; ISI statistics of their trains",
+    ),
+    Analyser(
+        name="current_steps",
+        measure="measure_current_steps",
+        result="CurrentSteps",
+        config="CurrentStepConfig",
+        summary="what the cell did in each current step or ramp: spikes, deflection, sag, time constant",
+    ),
+    Analyser(
+        name="excitability",
+        measure="measure_excitability",
+        result="ExcitabilityResult",
+        config="ExcitabilityConfig",
+        summary="rheobase, f–I gain, threshold, input resistance, sag and time constant of a cell",
+    ),
+    Analyser(
+        name="current_voltage",
+        measure="measure_current_voltage",
+        result="CurrentVoltage",
+        config="CurrentVoltageConfig",
+        summary="currents (or IPSPs) at several potentials, from steps, ramps or held potentials",
+    ),
+    Analyser(
+        name="reversal",
+        measure="measure_reversal",
+        result="ReversalResult",
+        config="ReversalConfig",
+        summary="reversal potential, conductance, driving force and [Cl⁻]_i, corrected for R_s and V_LJ",
+    ),
 )
 """Every analyser of the package; a function of your own needs no entry here."""

@@ -1,5 +1,7 @@
-"""From the sweeps of an experiment to a verdict: gates, stability of the baseline, sign, locus."""
+"""From measurements to a verdict: of a synapse (gates, stability, sign, locus), and of the cell itself."""
 
+from ephysplast.classify.chloride import ChlorideConfig, judge_chloride
+from ephysplast.classify.intrinsic import IntrinsicConfig, judge_intrinsic
 from ephysplast.classify.locus import LocusConfig, LocusResult, measure_locus
 from ephysplast.classify.quality import QualityConfig, check_quality
 from ephysplast.classify.run import ClassifyConfig, Gated, classify, gate, judge
@@ -7,8 +9,10 @@ from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
 from ephysplast.classify.stability import StabilityConfig, StabilityResult, check_stability
 
 __all__ = [
+    "ChlorideConfig",
     "ClassifyConfig",
     "Gated",
+    "IntrinsicConfig",
     "LocusConfig",
     "LocusResult",
     "QualityConfig",
@@ -21,6 +25,8 @@ __all__ = [
     "classify",
     "gate",
     "judge",
+    "judge_chloride",
+    "judge_intrinsic",
     "judge_sign",
     "measure_locus",
 ]

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ephysplast.classify.chloride import ChlorideConfig
+from ephysplast.classify.intrinsic import IntrinsicConfig
 from ephysplast.classify.locus import LocusConfig, LocusResult, measure_locus
 from ephysplast.classify.quality import QualityConfig, check_quality
 from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
@@ -21,6 +23,8 @@ class ClassifyConfig:
     stability: StabilityConfig = field(default_factory=StabilityConfig)
     sign: SignConfig = field(default_factory=SignConfig)
     locus: LocusConfig = field(default_factory=LocusConfig)
+    intrinsic: IntrinsicConfig = field(default_factory=IntrinsicConfig)
+    chloride: ChlorideConfig = field(default_factory=ChlorideConfig)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -18,14 +18,26 @@ if TYPE_CHECKING:
     from ephysplast.io.abf import load_samples
     from ephysplast.io.abf_commands import AbfEpoch, epoch_waveform
     from ephysplast.io.abf_writer import write_abf
+    from ephysplast.io.neo_bridge import to_spiketrains
     from ephysplast.io.nwb_writer import write_nwb
 
-__all__ = ["READERS", "AbfEpoch", "Reader", "epoch_waveform", "load_samples", "read", "write_abf", "write_nwb"]
+__all__ = [
+    "READERS",
+    "AbfEpoch",
+    "Reader",
+    "epoch_waveform",
+    "load_samples",
+    "read",
+    "to_spiketrains",
+    "write_abf",
+    "write_nwb",
+]
 
 _LAZY: Final = {
     "AbfEpoch": "ephysplast.io.abf_commands",
     "epoch_waveform": "ephysplast.io.abf_commands",
     "load_samples": "ephysplast.io.abf",
+    "to_spiketrains": "ephysplast.io.neo_bridge",
     "write_abf": "ephysplast.io.abf_writer",
     "write_nwb": "ephysplast.io.nwb_writer",
 }

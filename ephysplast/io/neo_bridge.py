@@ -10,6 +10,7 @@ import numpy as np
 
 from ephysplast import __version__
 from ephysplast.errors import ChannelError, EphysplastError, near_names
+from ephysplast.io._spiketrains import to_spiketrains as to_spiketrains
 from ephysplast.io.plausibility import doubt_about
 from ephysplast.recording import ArrayTrace, Channel, Clamp, DigitalOutput, FloatArray, Recording, Source, Tag, Trace
 from ephysplast.units import electrode_unit, to_quantity

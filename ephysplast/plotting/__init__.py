@@ -3,10 +3,20 @@
 matplotlib is loaded when a figure is drawn, always through its objects: no windows, no state, no global settings.
 """
 
+from ephysplast.plotting._estimates import draw_estimates
+from ephysplast.plotting._potential_traces import draw_potential_traces
+from ephysplast.plotting._step_traces import draw_step_traces
 from ephysplast.plotting.course import draw_quality, draw_time_course
+from ephysplast.plotting.excitability import (
+    draw_fi_curve,
+    draw_firing_probability,
+    draw_ramp_currents,
+    excitability_figure,
+)
 from ephysplast.plotting.experiment import experiment_figure
 from ephysplast.plotting.locus import draw_cv_plane, draw_paired_pulse
 from ephysplast.plotting.recording import draw_channel, recording_figure
+from ephysplast.plotting.reversal import draw_current_split, draw_current_voltage, reversal_figure
 from ephysplast.plotting.save import save_figure
 from ephysplast.plotting.style import plain
 from ephysplast.plotting.traces import draw_traces
@@ -14,14 +24,45 @@ from ephysplast.plotting.words import draw_verdict
 
 __all__ = [
     "draw_channel",
+    "draw_current_split",
+    "draw_current_voltage",
     "draw_cv_plane",
+    "draw_estimates",
+    "draw_fi_curve",
+    "draw_firing_probability",
     "draw_paired_pulse",
+    "draw_potential_traces",
     "draw_quality",
+    "draw_ramp_currents",
+    "draw_step_traces",
     "draw_time_course",
     "draw_traces",
     "draw_verdict",
+    "excitability_figure",
     "experiment_figure",
     "plain",
     "recording_figure",
+    "reversal_figure",
     "save_figure",
+]
+
+from ephysplast.plotting.fitting import draw_ranking, draw_residuals, draw_windows, windows_figure
+from ephysplast.plotting.simulator import (
+    draw_rule_spikes,
+    draw_rule_states,
+    draw_rule_window,
+    draw_rule_window_map,
+    rule_states_figure,
+    rule_window_figure,
+)
+
+__all__ += ["draw_ranking", "draw_residuals", "draw_windows", "windows_figure"]
+
+__all__ += [
+    "draw_rule_spikes",
+    "draw_rule_states",
+    "draw_rule_window",
+    "draw_rule_window_map",
+    "rule_states_figure",
+    "rule_window_figure",
 ]

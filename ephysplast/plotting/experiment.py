@@ -7,10 +7,11 @@ import numpy as np
 
 from ephysplast.analysers.time_course import TimeCourse, time_course
 from ephysplast.errors import OK
+from ephysplast.plotting._page import below_title
 from ephysplast.plotting.course import QUALITY, draw_quality, draw_time_course
 from ephysplast.plotting.gates import evaluation_window_min, quality_limits
 from ephysplast.plotting.locus import draw_cv_plane, draw_paired_pulse
-from ephysplast.plotting.style import GREY, INK, LINE_PITCH, RED, TEXT_PT, place, styled, wrap, write
+from ephysplast.plotting.style import INK, LINE_PITCH, TEXT_PT, place, styled, wrap, write
 from ephysplast.plotting.traces import draw_traces
 from ephysplast.plotting.words import draw_verdict, verdict_height_pt
 
@@ -73,7 +74,7 @@ def experiment_figure(
     from matplotlib.figure import Figure
 
     title_lines = wrap(title, width_pt=(_WIDTH - 0.3) * 72, size_pt=TEXT_PT + 3, weight="bold")
-    below = _below_title(subtitle, verdict)
+    below = below_title(subtitle, verdict, width_pt=(_WIDTH - 0.3) * 72)
     head = 0.12 + ((TEXT_PT + 3) * len(title_lines) + TEXT_PT * len(below)) * LINE_PITCH / 72
     strips = _measured(table)
     last = max(_SQUARE + 0.45, verdict_height_pt(verdict, width_pt=_VERDICT * 72) / 72 + 0.05)
@@ -98,17 +99,6 @@ def experiment_figure(
         for letter, at in zip("ABCDEF", _corners(tops), strict=True):
             write(figure, [letter], left=at[0], top=at[1], size=TEXT_PT + 3, weight="bold", color=INK)
     return figure
-
-
-def _below_title(subtitle: str, verdict: "Verdict") -> list[tuple[str, str]]:
-    """Return the lines under the title with their colours; a refusal is said here too, where nobody overlooks it."""
-    paragraphs = [(subtitle, GREY)] + ([] if verdict.status == OK else [(f"Refused: {verdict.status}", RED)])
-    return [
-        (line, colour)
-        for text, colour in paragraphs
-        if text.strip()
-        for line in wrap(text, width_pt=(_WIDTH - 0.3) * 72, size_pt=TEXT_PT)
-    ]
 
 
 def _measured(table: "SweepTable") -> list[str]:

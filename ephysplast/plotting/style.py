@@ -95,6 +95,15 @@ def phase_colour(name: str, names: Sequence[str] = ()) -> str:
     return _PHASES.get(name) or _OTHER_PHASES[place % len(_OTHER_PHASES)]
 
 
+def mixed(colour: str, other: str, share: float) -> str:
+    """Mix two colours: `share` of the other one."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    one, two = np.array(to_rgb(colour)), np.array(to_rgb(other))
+    red, green, blue = (1 - share) * one + share * two
+    return to_hex((red, green, blue))
+
+
 def text_width_pt(text: str, *, size_pt: float, weight: str = "normal") -> float:
     """Measure how wide a line of text is at most, in points, without drawing it."""
     from matplotlib.font_manager import FontProperties
@@ -250,6 +259,29 @@ def say(axes: "Axes", sentence: str) -> None:
         fontfamily=FONT,
         linespacing=LINE_PITCH,
     )
+
+
+def label_inside(axes: "Axes", lines: list[tuple[str, str]]) -> None:
+    """Write lines of text, each in its colour, in the upper left corner of a panel."""
+    for i, (text, colour) in enumerate(lines):
+        axes.annotate(
+            plain(text),
+            xy=(0.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(3, -i * SMALL_PT * LINE_PITCH),
+            textcoords="offset points",
+            ha="left",
+            va="top",
+            fontsize=SMALL_PT,
+            color=colour,
+            zorder=6,
+        )
+
+
+def lines_share(axes: "Axes", n_lines: int) -> float:
+    """Return by what share the data of a panel must be lower for so many lines of :func:`label_inside` above them."""
+    share = (n_lines + 0.5) * SMALL_PT * LINE_PITCH / size_pt(axes)[1] if n_lines else 0.0
+    return share / max(1.0 - share, 0.2)
 
 
 def size_pt(axes: "Axes") -> tuple[float, float]:

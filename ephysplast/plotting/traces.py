@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast.plotting._blocks import head, mean_of_known, scale_bars
 from ephysplast.plotting.style import (
     INK,
     SMALL_PT,
     TEXT_PT,
     decimate,
+    mixed,
     nice_below,
     phase_colour,
-    plain,
     robust_limits,
     say,
 )
@@ -69,18 +70,18 @@ def draw_traces(
         _draw_sweeps(axes, each, i * step, (low, high), max_sweeps)
         _draw_mean(axes, each, i * step, (low, high), each.ink)
         _mark_pulses(axes, each, i * step)
-        _head(axes, f"{names[i]} (n = {len(each.rows)})", i * step, width, each.colour)
+        head(axes, f"{names[i]} (n = {len(each.rows)})", middle=i * step + width / 2, colour=each.colour)
     if len(groups) > 1:
         for each in groups:
             _draw_mean(axes, each, len(groups) * step, (low, high), each.colour)
         _mark_pulses(axes, groups[0], len(groups) * step)
-        _head(axes, "means", len(groups) * step, width, INK)
+        head(axes, "means", middle=len(groups) * step + width / 2, colour=INK)
     right = (len(groups) + (len(groups) > 1)) * step
     bar_ms = nice_below(0.3 * width)
     axes.set_xlim(-0.02 * width, right + max(bar_ms, 0.35 * width))
-    _scale_bars(
-        axes, (right, low + 0.12 * (high - low)), bar_ms, nice_below(0.35 * (high - low)), groups[0].evoked.unit
-    )
+    corner = (right, low + 0.12 * (high - low))
+    height = nice_below(0.35 * (high - low))
+    scale_bars(axes, corner, width_ms=bar_ms, height=height, unit=groups[0].evoked.unit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,7 @@ class _Group:
     @property
     def mean(self) -> FloatArray:
         """Average over the sweeps that hold the sample, shape (n_pulses, n_samples); NaN where none does."""
-        return _mean(self.rows, axis=0)
+        return mean_of_known(self.rows, axis=0)
 
     @property
     def start_ms(self) -> float:
@@ -126,7 +127,7 @@ class _Group:
     @property
     def ink(self) -> str:
         """The colour of the mean upon its own sweeps: darker than they are together."""
-        return _mixed(self.colour, "#000000", 0.35)
+        return mixed(self.colour, "#000000", 0.35)
 
     @property
     def windows(self) -> list[_Window]:
@@ -158,17 +159,9 @@ def _from_baseline(evoked: "EvokedTraces") -> FloatArray:
     if not traces.size:
         return traces
     before = evoked.time_s < _BEFORE_EVENT_S
-    held = _mean(traces[:, :1, before], axis=2)[:, :, np.newaxis] if before.any() else 0.0
+    held = mean_of_known(traces[:, :1, before], axis=2)[:, :, np.newaxis] if before.any() else 0.0
     zeroed = traces - held
     return np.asarray(zeroed[np.isfinite(zeroed).any(axis=(1, 2))])
-
-
-def _mean(values: FloatArray, *, axis: int) -> FloatArray:
-    """Average what is not NaN; NaN where nothing is left."""
-    known = np.isfinite(values)
-    count = known.sum(axis=axis)
-    total = np.where(known, values, 0.0).sum(axis=axis)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _limits(groups: list[_Group]) -> tuple[float, float]:
@@ -185,15 +178,6 @@ def _limits(groups: list[_Group]) -> tuple[float, float]:
     return low, high if high > low else low + 1.0
 
 
-def _mixed(colour: str, other: str, share: float) -> str:
-    """Mix two colours: `share` of the other one."""
-    from matplotlib.colors import to_hex, to_rgb
-
-    one, two = np.array(to_rgb(colour)), np.array(to_rgb(other))
-    red, green, blue = (1 - share) * one + share * two
-    return to_hex((red, green, blue))
-
-
 def _draw_sweeps(axes: "Axes", group: _Group, left_ms: float, limits: tuple[float, float], max_sweeps: int) -> None:
     from matplotlib.collections import LineCollection
 
@@ -204,7 +188,7 @@ def _draw_sweeps(axes: "Axes", group: _Group, left_ms: float, limits: tuple[floa
         time_ms, lines = decimate(group.time_ms[window.keep], rows[:, pulse, window.keep], columns=columns)
         at = time_ms - group.start_ms + window.shift_ms + left_ms
         segments = [np.column_stack([at, line]) for line in lines if np.isfinite(line).any()]
-        colour = _mixed(group.colour, "#ffffff", 0.62)
+        colour = mixed(group.colour, "#ffffff", 0.62)
         axes.add_collection(LineCollection(segments, colors=colour, linewidths=0.3, alpha=0.7), autolim=False)
 
 
@@ -229,26 +213,3 @@ def _mark_pulses(axes: "Axes", group: _Group, left_ms: float) -> None:
         axes.text(cut, 0.0, "//", ha="center", va="center", fontsize=TEXT_PT, color=INK)
         said = f"{gap_ms:.4g} ms"
         axes.text(cut, 0.78, said, transform=where, ha="center", va="center", fontsize=SMALL_PT - 1, color=INK)
-
-
-def _head(axes: "Axes", text: str, left: float, width: float, colour: str) -> None:
-    axes.text(
-        left + width / 2,
-        0.95,
-        plain(text),
-        transform=axes.get_xaxis_transform(),
-        ha="center",
-        va="bottom",
-        color=colour,
-        fontsize=TEXT_PT,
-    )
-
-
-def _scale_bars(axes: "Axes", corner: tuple[float, float], width_ms: float, height: float, unit: str) -> None:
-    x, y = corner
-    axes.plot(
-        [x, x, x + width_ms], [y + height, y, y], color=INK, linewidth=1.0, label="scale", solid_joinstyle="miter"
-    )
-    style: dict[str, Any] = {"textcoords": "offset points", "fontsize": SMALL_PT, "color": INK}
-    axes.annotate(f"{width_ms:g} ms", xy=(x, y), xytext=(0, -2), va="top", **style)
-    axes.annotate(f"{height:g} {plain(unit)}", xy=(x, y + height / 2), xytext=(3, 0), va="center", **style)

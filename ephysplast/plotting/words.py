@@ -31,6 +31,13 @@ _LOCUS: Final = {
     "undetermined": "undetermined",
     "not asked": "not asked",
 }
+_CELL_SIGNS: Final = {
+    "up": "Excitability up",
+    "down": "Excitability down",
+    "both": "E_GABA shift and conductance change",
+    "not asked": "One phase: no comparison",
+}
+"""Signs that say too little alone."""
 _SMALLEST: Final = 0.6
 """Text is made smaller down to this share before anything is left out."""
 
@@ -45,7 +52,7 @@ class _Line:
     above: float
 
 
-def draw_verdict(axes: "Axes", verdict: Verdict) -> None:
+def draw_verdict(axes: "Axes", verdict: Verdict, *, locus: bool = True) -> None:
     """Write the verdict: sign, change with interval, locus, the evidence of each index, what the gates found.
 
     The text is wrapped to the axes as it stands, and made smaller if it would not fit. If it still does not, the last
@@ -57,11 +64,13 @@ def draw_verdict(axes: "Axes", verdict: Verdict) -> None:
         Where to write.
     verdict : Verdict
         What to say.
+    locus : bool
+        Say it too when pre or post was not asked; of the cell itself it never is.
     """
     axes.set_axis_off()
     width, height = size_pt(axes)
     scale = 1.0
-    while _height(lines := _lines(verdict, width, scale)) > height and scale > _SMALLEST:
+    while _height(lines := _lines(verdict, width, scale, locus=locus)) > height and scale > _SMALLEST:
         scale -= 0.05
     lines = _cut(lines, height)
     y = 0.0
@@ -82,9 +91,9 @@ def draw_verdict(axes: "Axes", verdict: Verdict) -> None:
         )
 
 
-def verdict_height_pt(verdict: Verdict, *, width_pt: float) -> float:
+def verdict_height_pt(verdict: Verdict, *, width_pt: float, locus: bool = True) -> float:
     """Return how high a panel of this width must be to hold the verdict at full size, in points."""
-    return _height(_lines(verdict, width_pt, 1.0))
+    return _height(_lines(verdict, width_pt, 1.0, locus=locus))
 
 
 def _height(lines: list[_Line]) -> float:
@@ -103,10 +112,10 @@ def _cut(lines: list[_Line], height: float) -> list[_Line]:
     return [*lines, more]
 
 
-def _lines(verdict: Verdict, width: float, scale: float) -> list[_Line]:
+def _lines(verdict: Verdict, width: float, scale: float, *, locus: bool) -> list[_Line]:
     """Break the paragraphs into lines of this width, at `scale` of their full size."""
     lines = []
-    for text, size, weight, colour, indent, above in _paragraphs(verdict):
+    for text, size, weight, colour, indent, above in _paragraphs(verdict, locus=locus):
         pieces = wrap(text, width_pt=width - indent, size_pt=size * scale, weight=weight)
         lines += [
             _Line(
@@ -125,7 +134,7 @@ def _lines(verdict: Verdict, width: float, scale: float) -> list[_Line]:
 _Paragraph = tuple[str, float, str, str, float, float]
 
 
-def _paragraphs(verdict: Verdict) -> Iterator[_Paragraph]:
+def _paragraphs(verdict: Verdict, *, locus: bool) -> Iterator[_Paragraph]:
     """Yield text, size, weight, colour, indent and room above."""
     refused = verdict.status != OK
     yield _heading(verdict), TEXT_PT + 3, "bold", RED if refused else INK, 0.0, 0.0
@@ -143,19 +152,26 @@ def _paragraphs(verdict: Verdict) -> Iterator[_Paragraph]:
         yield verdict.status, TEXT_PT, "bold", RED, 0.0, 1.0
     if verdict.sign_sentence and verdict.sign_sentence != verdict.status:
         yield verdict.sign_sentence.removeprefix(f"{verdict.sign}: "), TEXT_PT, "normal", INK, 0.0, 1.0
+    if locus or verdict.locus != "not asked":
+        yield from _about_locus(verdict)
+    yield from _evidence(verdict)
+    yield from _quality(verdict)
+
+
+def _about_locus(verdict: Verdict) -> Iterator[_Paragraph]:
     yield f"Locus: {_LOCUS[verdict.locus]}", TEXT_PT, "bold", INK, 0.0, 4.0
     if verdict.locus_sentence:
         yield verdict.locus_sentence.removeprefix(f"{verdict.locus}: "), TEXT_PT, "normal", INK, 0.0, 0.0
     if verdict.locus_probabilities:
         shares = ", ".join(f"{name} {share:.2f}" for name, share in verdict.locus_probabilities.items())
         yield f"probabilities: {shares}", TEXT_PT, "normal", INK, 0.0, 0.0
-    yield from _evidence(verdict)
-    yield from _quality(verdict)
 
 
 def _heading(verdict: Verdict) -> str:
     if verdict.sign == "refused" or verdict.status != OK:
         return "Refused"
+    if verdict.sign in _CELL_SIGNS:
+        return _CELL_SIGNS[verdict.sign]
     return verdict.sign[0].upper() + verdict.sign[1:]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ephysplast
+from ephysplast.experiment import CELL_KINDS
 from ephysplast.study import FIGURES, slug, study_table
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     out = Path(folder)
-    frames = {name: study_table(out, name) for name in ("experiments", "evidence", "quality", "errors")}
+    frames = {name: study_table(out, name) for name in ("experiments", "cells", "evidence", "quality", "errors")}
     rooms = Environment(
         loader=PackageLoader("ephysplast.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -61,6 +62,8 @@ def _section(row: dict[str, Any], frames: "dict[str, pd.DataFrame]", out: Path) 
         "status": row["status"] if row["sign"] in ("refused", "failed") else "",
         "sentences": [row[each] for each in ("sign_sentence", "locus_sentence") if row.get(each)],
         "induction": _induction(row),
+        "cell": _cell(frames["cells"], name),
+        "question": "Evidence for what changed" if row["response"] in CELL_KINDS else "Evidence for the locus",
         "evidence": _of(frames["evidence"], name, ("index", "points_to", "sentence")),
         "quality": _of(frames["quality"], name, ("name", "outcome", "sentence")),
         "figure": figure if row["sign"] != "failed" and (out / figure).is_file() else "",
@@ -77,8 +80,25 @@ def _induction(row: dict[str, Any]) -> str:
     )
 
 
-def _interval(value: float | None, low: float | None, high: float | None) -> str:
-    return "–" if value is None or low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+def _cell(frame: "pd.DataFrame", experiment: str) -> list[list[str]]:
+    """Return one row per quantity and phase: what was measured of the cell itself, with the reason where it was not."""
+    rows = _records(frame[frame["experiment"] == experiment]) if not frame.empty else []
+    return [
+        [row["phase"], row["quantity"], _interval(row["value"], row["low"], row["high"], unit=row["unit"]), _how(row)]
+        for row in rows
+    ]
+
+
+def _how(row: dict[str, Any]) -> str:
+    return str(row["method"] or "") if row["status"] == "ok" else str(row["status"])
+
+
+def _interval(value: float | None, low: float | None, high: float | None, *, unit: str = "") -> str:
+    if value is None or ((low is None or high is None) and not unit):
+        return "–"
+    known = low is not None and high is not None
+    digits = f"{value:.4g} [{low:.4g}, {high:.4g}]" if known and unit else f"{value:.4g}"
+    return f"{digits} {unit}".strip() if unit else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _of(frame: "pd.DataFrame", experiment: str, columns: Sequence[str]) -> list[list[Any]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from ephysplast.errors import EphysplastError
 from ephysplast.study.draft import Draft, draft_manifest
 from ephysplast.study.manifest import load_manifest, write_manifest
-from ephysplast.study.measure import ExperimentResult, analyse_experiment
+from ephysplast.study.measure import analyse_experiment
+from ephysplast.study.measured import ExperimentResult
 from ephysplast.study.run import FIGURES, Outcome, run_study, slug
 from ephysplast.study.settings import Settings, load_settings, settings_from, to_toml
 from ephysplast.study.store import FILE, TABLES, Store
@@ -44,9 +45,9 @@ def study_table(folder: str | Path, table: str) -> "pd.DataFrame":
     folder : path-like
         The output folder of ``ephysplast analyse``.
     table : str
-        ``"experiments"``, ``"time_course"``,
-        ``"sweeps"``, ``"responses"``, ``"evidence"``, ``"quality"``, ``"induction"``, ``"files"``
-        or ``"errors"``.
+        One of :data:`TABLES`: ``"experiments"``, ``"evidence"``, ``"quality"``, ``"induction"``, ``"files"``,
+        ``"errors"``; of synapses ``"time_course"``, ``"sweeps"``, ``"responses"``; of the cell itself ``"cells"``
+        (one row per phase and quantity), ``"steps"``, ``"spikes"``, ``"readings"``.
     """
     path = Path(folder) / FILE
     if not path.is_file():

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ephysplast.analysers.responses import EvokedTraces
 from ephysplast.errors import EphysplastError, ManifestError, near_names
 from ephysplast.experiment import (
     BASELINE,
+    CELL_KINDS,
     INDUCTION,
     POST,
     Experiment,
     Pathway,
     Segment,
-    SweepTable,
     select_sweeps,
 )
-from ephysplast.recording import IntArray, Recording
+from ephysplast.recording import FloatArray, IntArray, Recording
 
 _LONGEST_H: Final = 24.0
 """No cell is patched for a day, so sweeps further apart are of different cells, or their clocks are wrong."""
@@ -38,7 +39,10 @@ def in_row(segment: Segment) -> Iterator[None]:
 
 
 def check_phases(experiment: Experiment) -> None:
-    """Refuse an experiment without baseline or post, with a misspelt phase, or with two pathways of one role."""
+    """Refuse an experiment without baseline or post, with a misspelt phase, or with two pathways of one role.
+
+    The cell itself may be measured in one phase alone: that compares nothing, and is worth a table.
+    """
     for role in ("test", "control"):
         names = [each.name for each in experiment.pathways if each.role == role]
         if len(names) > 1:
@@ -51,13 +55,14 @@ def check_phases(experiment: Experiment) -> None:
     if experiment.pathway("test") is None:
         raise ManifestError(f"experiment {experiment.name} has no test pathway", remedy="set role to test in its rows")
     for pathway in experiment.pathways:
-        _check_phases_of(pathway, experiment.name)
+        _check_phases_of(pathway, experiment)
 
 
-def _check_phases_of(pathway: Pathway, experiment: str) -> None:
+def _check_phases_of(pathway: Pathway, experiment: Experiment) -> None:
     present = list(dict.fromkeys(each.phase for each in pathway.segments))
-    where = f"experiment {experiment}, pathway '{pathway.name}'"
-    for phase in (BASELINE, POST):
+    where = f"experiment {experiment.name}, pathway '{pathway.name}'"
+    alone = experiment.response in CELL_KINDS and len([each for each in present if each != INDUCTION]) == 1
+    for phase in () if alone else (BASELINE, POST):
         if phase not in present:
             near = [each for each in present if near_names(each, [phase]).startswith("did you mean")]
             raise ManifestError(
@@ -162,18 +167,27 @@ def check_same_pulses(evoked: Mapping[str, EvokedTraces]) -> None:
         )
 
 
-def check_order(table: SweepTable, *, is_patch: bool) -> None:
-    """Refuse a post phase before the baseline's end, and sweeps of one cell that lie days apart."""
-    last_baseline = table.time_s[table.phase == BASELINE].max()
-    first_post = table.time_s[table.phase == POST].min()
-    if first_post <= last_baseline:
+def check_order(phase: NDArray[np.str_], time_s: FloatArray, *, is_patch: bool) -> None:
+    """Refuse a post phase before the baseline's end, and sweeps of one cell that lie days apart.
+
+    Parameters
+    ----------
+    phase : numpy.ndarray of str, shape (n_sweeps,)
+        Of each sweep.
+    time_s : numpy.ndarray, shape (n_sweeps,)
+        Start of each sweep, on one clock.
+    is_patch : bool
+        True when a cell was patched, which limits how long it can have been recorded.
+    """
+    before, after = time_s[phase == BASELINE], time_s[phase == POST]
+    if before.size and after.size and after.min() <= before.max():
         raise ManifestError(
             "the post phase begins before the baseline has ended, by the files' own clocks",
-            got=f"last baseline sweep at {last_baseline / 60:.1f} min, first post sweep at {first_post / 60:.1f} min",
+            got=f"last baseline sweep at {before.max() / 60:.1f} min, first post sweep at {after.min() / 60:.1f} min",
             wanted="baseline before post",
             remedy="check which file is which in the manifest, and the columns sweeps and phase",
         )
-    hours = float(np.ptp(table.time_s)) / 3600.0
+    hours = float(np.ptp(time_s)) / 3600.0
     if is_patch and hours > _LONGEST_H:
         raise ManifestError(
             "the files were not recorded in one experiment, by their own clocks",

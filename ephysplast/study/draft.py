@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from ephysplast.errors import EphysplastError, ManifestError
-from ephysplast.experiment import BASELINE, INDUCTION, POST
+from ephysplast.experiment import BASELINE, INDUCTION, POST, ResponseKind
 from ephysplast.io import read
 from ephysplast.recording import Channel, Recording
 
@@ -23,6 +23,13 @@ _WORDS: Final = {
     INDUCTION: ("induction", "induce", "ind", "pairing", "stdp", "tbs", "hfs", "lfs"),
     POST: ("post", "after", "ltp", "ltd"),
 }
+
+
+_CONTROL: Final = ("control", "ctrl")  # the baseline or, beside another such word, a control within that phase
+
+_LONG_S: Final = 0.02  # a pulse that makes one spike is shorter
+_DIFFERENT: Final = 0.5  # mV or pA
+_RAMP_SHARE: Final = 0.02  # of the samples of a sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +98,16 @@ def draft_manifest(folder: Path, *, relative_to: Path, progress: Callable[[Path]
             unreadable.append(str(error))
             continue
         found += [_Found(path=path, number=i, recording=each) for i, each in enumerate(recordings, start=1)]
-    groups: dict[str, list[_Found]] = {}
+    groups: dict[str, dict[ResponseKind | Literal[""], list[_Found]]] = {}
     for each in found:
-        groups.setdefault(_experiment_name(each.path, folder), []).append(each)
-    rows = tuple(row for name, group in groups.items() for row in _rows(name, group, relative_to))
+        name, kind = _experiment_name(each.path, folder), cell_kind(_electrodes(each.recording)[0])
+        groups.setdefault(name, {}).setdefault(kind, []).append(each)
+    rows = tuple(
+        row
+        for name, kinds in groups.items()
+        for kind, group in kinds.items()
+        for row in _rows(f"{name} {kind}" if kind and len(kinds) > 1 else name, group, relative_to, kind=kind)
+    )
     return Draft(rows=rows, unreadable=tuple(unreadable))
 
 
@@ -106,31 +119,72 @@ def phase_word(stem: str) -> str:
     >>> phase_word("24n05_cell2_baseline01"), phase_word("cell2-post"), phase_word("24n05012")
     ('baseline', 'post', '')
     """
-    words = re.findall(r"[a-z]+", stem.lower())
+    found = _phase_words(stem)
     # The last word that speaks of a phase: people write ltp_cell3_baseline and mean the baseline.
-    for word in reversed(words):
-        for phase, known in _WORDS.items():
-            if word in known:
-                return phase
-    return ""
+    return next((phase for word, phase in reversed(found) if word not in _CONTROL), found[-1][1] if found else "")
+
+
+def _phase_words(stem: str) -> list[tuple[str, str]]:
+    words = re.findall(r"[a-z]+", stem.lower())
+    return [(word, phase) for word in words for phase, known in _WORDS.items() if word in known]
+
+
+def _is_control(stem: str) -> bool:
+    """Say whether a name such as baseline_control speaks of a control within a phase."""
+    words = [word for word, _ in _phase_words(stem)]
+    return any(word in _CONTROL for word in words) and any(word not in _CONTROL for word in words)
+
+
+def cell_kind(channel: Channel | None) -> ResponseKind | Literal[""]:
+    """Guess from its command whether a channel holds a measurement of the cell itself.
+
+    Steps that differ between sweeps, or a ramp, are ``"excitability"`` in current clamp and ``"reversal"`` in voltage
+    clamp; anything else gives an empty string.
+    """
+    if channel is None or channel.command is None or channel.clamp not in ("current", "voltage"):
+        return ""
+    kind: ResponseKind = "excitability" if channel.clamp == "current" else "reversal"
+    command, every = channel.command, channel.command.n_sweeps
+    rows = [command.sweep(i) for i in sorted({0, every // 2, every - 1})]
+    long = _LONG_S * command.rate_hz
+    for row in rows:
+        shared = min(len(row), len(rows[0]))
+        if np.count_nonzero(np.abs(row[:shared] - rows[0][:shared]) > _DIFFERENT) > long:
+            return kind
+    slanted = np.count_nonzero(np.diff(rows[0]))
+    return kind if slanted > max(long, _RAMP_SHARE * len(rows[0])) else ""
 
 
 def _experiment_name(path: Path, folder: Path) -> str:
     stem = path.stem
     phase = phase_word(stem)
     if phase:
-        pattern = "|".join(sorted(_WORDS[phase], key=len, reverse=True))
-        parts = list(re.finditer(rf"(?<![a-z])(?:{pattern})(?![a-z])[_\- ]*\d*", stem, flags=re.IGNORECASE))
-        if parts:
-            stem = (stem[: parts[-1].start()] + stem[parts[-1].end() :]).strip("_- .")
+        spoken = _WORDS[phase] if not _is_control(stem) else [each for each in _WORDS[phase] if each not in _CONTROL]
+        stem = _without(_without(stem, spoken), _CONTROL if _is_control(stem) else ())
     elif path.parent != folder:
         return path.parent.relative_to(folder).as_posix()
     parent = "" if path.parent == folder else path.parent.relative_to(folder).as_posix() + "/"
     return (parent + stem).strip("/") or path.stem
 
 
-def _rows(name: str, group: Sequence[_Found], relative_to: Path) -> list[dict[str, object]]:
+def _without(stem: str, words: Sequence[str]) -> str:
+    """Take the last of some words, with a number that follows it, out of a file name."""
+    if not words:
+        return stem
+    pattern = "|".join(sorted(words, key=len, reverse=True))
+    parts = list(re.finditer(rf"(?<![a-z])(?:{pattern})(?![a-z])[_\- ]*\d*", stem, flags=re.IGNORECASE))
+    return (stem[: parts[-1].start()] + stem[parts[-1].end() :]).strip("_- .") if parts else stem
+
+
+def _rows(
+    name: str, group: Sequence[_Found], relative_to: Path, *, kind: ResponseKind | Literal[""]
+) -> list[dict[str, object]]:
     ordered = sorted(group, key=_moment)
+    if kind:
+        phases = [phase_word(each.path.stem) or (BASELINE if len(ordered) == 1 else "") for each in ordered]
+        drafted = [_row(name, found, phase, relative_to) for found, phase in zip(ordered, phases, strict=True)]
+        said = [_cell_columns(kind, each.path.stem) for each in ordered]
+        return [row | columns for row, columns in zip(drafted, said, strict=True)]
     phases = _phases(ordered)
     rows = []
     for found, phase in zip(ordered, phases, strict=True):
@@ -150,6 +204,14 @@ def _rows(name: str, group: Sequence[_Found], relative_to: Path) -> list[dict[st
             kept = ("response", *(column for column in ("channel", "pre_channel") if measured[column] in names))
             row.update({column: measured[column] for column in kept})
     return rows
+
+
+def _cell_columns(kind: ResponseKind, stem: str) -> dict[str, object]:
+    """Return what a row of the cell itself has beside the usual: a control holds the steps without the response."""
+    columns: dict[str, object] = {"response": kind, "pre_channel": ""}
+    if kind == "reversal" and _is_control(stem):
+        columns |= {"pathway": "control", "role": "control"}
+    return columns
 
 
 def _pause(recording: Recording) -> int:

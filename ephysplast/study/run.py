@@ -20,14 +20,16 @@ from zlib import crc32
 
 import ephysplast
 from ephysplast.errors import EphysplastError
-from ephysplast.experiment import Experiment
-from ephysplast.study.measure import ExperimentResult, analyse_experiment
+from ephysplast.experiment import CELL_KINDS, Experiment
+from ephysplast.study.measure import analyse_experiment
+from ephysplast.study.measured import ExcitabilityPhase, ExperimentResult, ReversalPhase
 from ephysplast.study.settings import Settings, to_toml
 from ephysplast.study.store import FILE, TABLES, Store
 from ephysplast.study.tables import error_tables, tables_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 FIGURES: Final = "figures"
 SETTINGS_USED: Final = "settings_used.toml"
@@ -154,28 +156,47 @@ def slug(name: str) -> str:
 
 
 def _draw(result: ExperimentResult, settings: Settings, folder: Path) -> None:
-    from ephysplast.plotting import experiment_figure, save_figure  # matplotlib: only where a figure is drawn
+    from ephysplast.plotting import save_figure  # matplotlib: only where a figure is drawn
 
-    experiment, test = result.experiment, result.pathways["test"]
-    control = result.pathways.get("control")
-    figure = experiment_figure(
-        title=experiment.name,
-        subtitle=f"{experiment.response}, {experiment.connection}",
-        table=test.table,
-        control=control.table if control else None,
-        evoked={name: each.evoked for name, each in test.phases.items()},
-        paired_pulse={name: each.paired_pulse for name, each in test.phases.items() if each.paired_pulse is not None},
-        verdict=result.verdict,
-        config=settings.classify,
-    )
     try:
-        save_figure(figure, folder / slug(experiment.name))
+        save_figure(_figure(result, settings), folder / slug(result.experiment.name))
     except OSError as error:
         raise EphysplastError(
             "the figure cannot be written",
             got=error.strerror or str(error),
             remedy="make room on the disk or close the figure where it is open, and run the same command again",
         ) from error
+
+
+def _figure(result: ExperimentResult, settings: Settings) -> "Figure":
+    from ephysplast.plotting import excitability_figure, experiment_figure, reversal_figure
+
+    experiment, verdict = result.experiment, result.verdict
+    of = experiment.connection.post if experiment.response in CELL_KINDS else str(experiment.connection)
+    title, subtitle = experiment.name, ", ".join(filter(None, (experiment.response, of)))
+    stepped = {name: each for name, each in result.cell.items() if isinstance(each, ExcitabilityPhase)}
+    if stepped:
+        return excitability_figure(
+            title=title,
+            subtitle=subtitle,
+            steps={name: each.steps for name, each in stepped.items()},
+            excitability={name: each.summary for name, each in stepped.items()},
+            verdict=verdict,
+        )
+    read = {name: each.summary for name, each in result.cell.items() if isinstance(each, ReversalPhase)}
+    if read:
+        return reversal_figure(title=title, subtitle=subtitle, reversal=read, verdict=verdict)
+    test, control = result.pathways["test"], result.pathways.get("control")
+    return experiment_figure(
+        title=title,
+        subtitle=subtitle,
+        table=test.table,
+        control=control.table if control else None,
+        evoked={name: each.evoked for name, each in test.phases.items()},
+        paired_pulse={name: each.paired_pulse for name, each in test.phases.items() if each.paired_pulse is not None},
+        verdict=verdict,
+        config=settings.classify,
+    )
 
 
 _Task: TypeAlias = tuple[Experiment, str]

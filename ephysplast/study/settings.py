@@ -12,10 +12,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ephysplast.analysers.connection import ConnectionConfig
+from ephysplast.analysers.current_steps import CurrentStepConfig
+from ephysplast.analysers.current_voltage import CurrentVoltageConfig
+from ephysplast.analysers.excitability import ExcitabilityConfig
 from ephysplast.analysers.induction import InductionConfig
 from ephysplast.analysers.paired_pulse import PairedPulseConfig
 from ephysplast.analysers.passive import TestPulseConfig
 from ephysplast.analysers.responses import ResponseConfig
+from ephysplast.analysers.reversal import ReversalConfig
+from ephysplast.analysers.spikes import SpikeConfig
 from ephysplast.analysers.stimuli import StimuliConfig
 from ephysplast.analysers.variability import VariabilityConfig
 from ephysplast.classify import ClassifyConfig
@@ -31,8 +36,12 @@ class Settings:
     seed : int
         Of every random draw (bootstraps); each experiment's own draws depend on it and on the experiment's name, so
         results do not depend on order or on the number of workers.
-    stimuli, responses, test_pulse, paired_pulse, variability, connection, induction, classify
-        The sections; see the classes.
+    stimuli, responses, test_pulse, paired_pulse, variability, connection, induction
+        The sections of synaptic responses; see the classes.
+    spikes, current_steps, excitability, current_voltage, reversal
+        The sections of the cell itself.
+    classify
+        Gates and verdicts, with sections of its own.
 
     Examples
     --------
@@ -48,6 +57,11 @@ class Settings:
     variability: VariabilityConfig = field(default_factory=VariabilityConfig)
     connection: ConnectionConfig = field(default_factory=ConnectionConfig)
     induction: InductionConfig = field(default_factory=InductionConfig)
+    spikes: SpikeConfig = field(default_factory=SpikeConfig)
+    current_steps: CurrentStepConfig = field(default_factory=CurrentStepConfig)
+    excitability: ExcitabilityConfig = field(default_factory=ExcitabilityConfig)
+    current_voltage: CurrentVoltageConfig = field(default_factory=CurrentVoltageConfig)
+    reversal: ReversalConfig = field(default_factory=ReversalConfig)
     classify: ClassifyConfig = field(default_factory=ClassifyConfig)
 
     def __post_init__(self) -> None:

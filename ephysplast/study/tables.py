@@ -1,17 +1,21 @@
 """The tables of a study: tidy frames from the result of one experiment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ephysplast.analysers.time_course import time_course
 from ephysplast.experiment import Experiment
+from ephysplast.result import Estimate
+from ephysplast.study.measured import ExcitabilityPhase, ReversalPhase
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ephysplast.study.measure import ExperimentResult, PathwayMeasurement
+    from ephysplast.analysers.current_steps import CurrentSteps
+    from ephysplast.analysers.current_voltage import CurrentVoltage
+    from ephysplast.study.measured import CellPhase, ExperimentResult, PathwayMeasurement
 
 VERDICT_COLUMNS: Final = (
     "status",
@@ -37,6 +41,21 @@ SHAPE_COLUMNS: Final = (
     "max_slope",
 )
 
+CELL_COLUMNS: Final = (
+    "rheobase_pa",
+    "gain_hz_per_pa",
+    "threshold_mv",
+    "rin_mohm",
+    "sag_ratio",
+    "tau_ms",
+    "rest_mv",
+    "reversal_mv",
+    "conductance_ns",
+    "driving_force_mv",
+    "chloride_mm",
+)
+"""Estimates of the cell itself that stand in ``experiments`` too, one column per phase."""
+
 
 def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
     """Return the rows of one experiment for each table of the study, every frame with an ``experiment`` column.
@@ -44,16 +63,14 @@ def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
     Returns
     -------
     dict of str to pandas.DataFrame
-        ``experiments`` (one row), ``time_course`` (pathway × minute),
-        ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse),
-        ``evidence`` (one row per index), ``quality`` (one row per gate), ``induction`` (one row per pairing),
-        ``files`` (one row per manifest row).
+        ``experiments`` (one row), ``evidence`` (one row per index), ``quality`` (one row per gate), ``induction``
+        (one row per pairing), ``files`` (one row per manifest row). Of a synapse ``time_course`` (pathway × minute),
+        ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse). Of the cell itself ``cells``
+        (phase × quantity), ``steps`` (phase × sweep), ``spikes`` (phase × spike), ``readings`` (phase × reading).
     """
     frames = {
         "experiments": _experiments(result),
-        "time_course": _per_pathway(result, lambda each: time_course(each.table).to_frame()),
-        "sweeps": _per_pathway(result, lambda each: each.table.to_frame()),
-        "responses": _responses(result),
+        **(_of_cell(result) if result.cell else _of_synapse(result)),
         "evidence": _records(result.verdict.evidence),
         "quality": _records(result.verdict.quality),
         "induction": _induction(result),
@@ -85,12 +102,70 @@ def _identity(experiment: Experiment) -> dict[str, object]:
     }
 
 
+def _of_synapse(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
+    return {
+        "time_course": _per_pathway(result, lambda each: time_course(each.table).to_frame()),
+        "sweeps": _per_pathway(result, lambda each: each.table.to_frame()),
+        "responses": _responses(result),
+    }
+
+
+def _of_cell(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
+    cell = result.cell
+    stepped = {name: each for name, each in cell.items() if isinstance(each, ExcitabilityPhase)}
+    read = {name: each for name, each in cell.items() if isinstance(each, ReversalPhase)}
+    return {
+        "cells": _per_phase({name: each.summary.to_frame() for name, each in cell.items()}),
+        "steps": _per_phase({name: _with_files(each, each.steps) for name, each in stepped.items()}),
+        "spikes": _per_phase({name: _spikes(each) for name, each in stepped.items()}),
+        "readings": _per_phase({name: _with_files(each, each.summary.readings) for name, each in read.items()}),
+    }
+
+
+def _with_files(phase: "CellPhase", measured: "CurrentSteps | CurrentVoltage") -> "pd.DataFrame":
+    frame = measured.to_frame()
+    frame.insert(0, "file", [phase.files[part] for part in measured.part])
+    return frame
+
+
+def _spikes(phase: ExcitabilityPhase) -> "pd.DataFrame":
+    spikes = phase.steps.spikes
+    frame = spikes.to_frame()
+    frame.insert(0, "file", [phase.files[part] for part in phase.steps.part[spikes.row]])
+    frame.insert(2, "current_pa", phase.steps.current_pa[spikes.row])
+    return frame
+
+
+def _per_phase(frames: "Mapping[str, pd.DataFrame]") -> "pd.DataFrame":
+    import pandas as pd
+
+    for phase, frame in frames.items():
+        frame.insert(0, "phase", phase)
+    filled = [each for each in frames.values() if len(each)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+
 def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
     import pandas as pd
 
-    test = result.pathways["test"]
     verdict = {name: getattr(result.verdict, name) for name in VERDICT_COLUMNS}
-    row = _identity(result.experiment) | verdict | {"unit": test.table.unit, "connection": test.connection.kind}
+    row = _identity(result.experiment) | verdict
+    row |= _cell_summary(result) if result.cell else _synapse_summary(result)
+    row |= _induction_summary(result) | dict(result.experiment.metadata)
+    row["notes"] = "; ".join(result.notes)
+    return pd.DataFrame([row])
+
+
+def _cell_summary(result: "ExperimentResult") -> dict[str, object]:
+    found = (
+        (phase, name, getattr(each.summary, name, None)) for phase, each in result.cell.items() for name in CELL_COLUMNS
+    )
+    return {f"{phase}_{name}": each.value for phase, name, each in found if isinstance(each, Estimate)}
+
+
+def _synapse_summary(result: "ExperimentResult") -> dict[str, object]:
+    test = result.pathways["test"]
+    row: dict[str, object] = {"unit": test.table.unit, "connection": test.connection.kind}
     for phase in ("baseline", "post"):
         measured = test.phases[phase]
         row |= {
@@ -108,9 +183,7 @@ def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
             f"{phase}_rs_mohm": _median(test.table.rs_mohm[test.table.phase == phase]),
             f"{phase}_rin_mohm": _median(test.table.rin_mohm[test.table.phase == phase]),
         }
-    row |= _induction_summary(result) | dict(result.experiment.metadata)
-    row["notes"] = "; ".join(result.notes)
-    return pd.DataFrame([row])
+    return row
 
 
 def _induction_summary(result: "ExperimentResult") -> dict[str, object]:

@@ -9,6 +9,7 @@ from ephysplast.errors import SettingsError
 from ephysplast.recording import FloatArray
 from ephysplast.synthesis.circuit import ExponentialSum, current_step, pulse_response, voltage_step
 from ephysplast.synthesis.commands import Command, Step
+from ephysplast.synthesis.files import SweepBlock
 from ephysplast.synthesis.noise import Noise, recording_noise
 from ephysplast.synthesis.release import sample_release
 from ephysplast.synthesis.signals import (
@@ -27,21 +28,13 @@ _TRIGGER_MS = 0.5
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Block:
-    """Sweeps that were made together, and the truth of each.
+class Block(SweepBlock):
+    """Test sweeps or pairings of a synapse, and the truth of each.
 
     Attributes
     ----------
-    phase, file : str
-        What they are, and the file they go to.
-    rate_hz : float
-        Sampling rate.
-    start_s : numpy.ndarray, shape (n_sweeps,)
-        From the start of the experiment.
-    samples : tuple of numpy.ndarray, shape (n_sweeps, n_samples)
-        One per channel: the postsynaptic one, then the presynaptic one if there is one.
-    commands : tuple of Command
-        One per channel.
+    phase, file, rate_hz, start_s, samples, commands, tags
+        As every :class:`SweepBlock` has them.
     amplitude : tuple of numpy.ndarray, shape (n_sweeps, n_pulses)
         One per input: noise-free magnitudes as recorded; NaN where the presynaptic cell did not fire.
     spike_s : numpy.ndarray, shape (n_sweeps, n_pulses)
@@ -50,21 +43,12 @@ class Block:
         Realised ``t_post − t_pre`` of an induction; empty otherwise.
     rs_mohm : numpy.ndarray, shape (n_sweeps,)
         Series resistance.
-    tags : tuple of (float, str)
-        Time from the first sweep of the block in s, and comment.
     """
 
-    phase: str
-    file: str
-    rate_hz: float
-    start_s: FloatArray
-    samples: tuple[FloatArray, ...]
-    commands: tuple[Command, ...]
     amplitude: tuple[FloatArray, ...]
     spike_s: FloatArray
     delta_t_ms: FloatArray
     rs_mohm: FloatArray
-    tags: tuple[tuple[float, str], ...]
 
 
 def phase_block(

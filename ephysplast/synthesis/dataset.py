@@ -4,38 +4,55 @@ import csv
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from pathlib import Path
-from typing import Final
-
-import numpy as np
+from typing import Final, TypeAlias
 
 from ephysplast.io import write_abf, write_nwb
-from ephysplast.synthesis.experiments import SyntheticExperiment, SyntheticFile, make_experiment, true_change
+from ephysplast.synthesis import cell_tables, synapse_tables
+from ephysplast.synthesis.blocks import Block
+from ephysplast.synthesis.cell_experiments import CellBlock, CellExperiment, make_cell_experiment
+from ephysplast.synthesis.cell_sample import cell_plans
+from ephysplast.synthesis.experiments import SyntheticExperiment, make_experiment
+from ephysplast.synthesis.files import SyntheticFile
 from ephysplast.synthesis.sample import sample_plans
-from ephysplast.synthesis.truth import ExperimentPlan, SynapseTruth
+from ephysplast.synthesis.truth import Plan
+
+MadeExperiment: TypeAlias = SyntheticExperiment | CellExperiment
+AnyFile: TypeAlias = SyntheticFile[Block] | SyntheticFile[CellBlock]
 
 MANIFEST_COLUMNS: Final = (
     "experiment", "phase", "file", "sweeps", "response", "channel", "pre_channel", "stimulus", "pathway", "role",
     "recording", "unit", "clamp", "scale", "pre_type", "post_type", "animal", "slice", "cell", "age", "sex", "species",
-    "region", "layer", "internal", "external", "temperature_degc", "junction_potential_mv", "configuration", "drug",
-    "experimenter", "condition", "exclude",
+    "region", "layer", "internal", "external", "temperature_degc", "junction_potential_mv", "rs_mohm",
+    "compensation_percent", "rest_mv", "configuration", "drug", "experimenter", "condition", "exclude",
 )  # fmt: skip
 """Columns of the manifest, one row per experiment × phase × file."""
 
+TRUTH_COLUMNS: Final = (
+    "experiment", "response", "unit", "sign", "locus", "refusal", "n_before", "n_after", "p_before", "p_after",
+    "q_before", "q_after", "cv_i", "cv_ii", "change", "drawn_change", "ppr_before", "ppr_after", "drawn_ppr_before",
+    "drawn_ppr_after", "failures_before", "failures_after", "rs_before_mohm", "rs_after_mohm", "rin_mohm", "cm_pf",
+    "holding_mv", "reversal_mv", "latency_ms", "baseline_sweeps", "post_sweeps", "pairings", "delta_t_ms_mean",
+    "delta_t_ms_sd", *cell_tables.COLUMNS, "story",
+)  # fmt: skip
+"""Columns of the truth table, one row per experiment."""
+
 _FIRST_DAY: Final = datetime(2024, 3, 4, 10, 30, tzinfo=UTC)
-_EVALUATED_S: Final = 600.0
-"""The post window whose drawn amplitudes are compared with the baseline: the last 10 min."""
 
 
-def sample_experiments() -> tuple[SyntheticExperiment, ...]:
-    """Make the experiments of the sample data in memory, one per day."""
-    return tuple(
-        make_experiment(plan, started_at=_FIRST_DAY + timedelta(days=day)) for day, plan in enumerate(sample_plans())
+def sample_experiments() -> tuple[MadeExperiment, ...]:
+    """Make the experiments of the sample data in memory, one per day: those on synapses, then those on cells."""
+    synapses, cells = sample_plans(), cell_plans()
+    days = [_FIRST_DAY + timedelta(days=day) for day in range(len(synapses) + len(cells))]
+    return (
+        *(make_experiment(plan, started_at=day) for plan, day in zip(synapses, days, strict=False)),
+        *(make_cell_experiment(plan, started_at=day) for plan, day in zip(cells, days[len(synapses) :], strict=True)),
     )
 
 
 def write_sample_data(
-    folder: str | os.PathLike[str], *, experiments: Sequence[SyntheticExperiment] | None = None
+    folder: str | os.PathLike[str], *, experiments: Sequence[MadeExperiment] | None = None
 ) -> tuple[Path, ...]:
     """Write recordings, ``manifest.csv`` and ``truth.csv``.
 
@@ -46,7 +63,7 @@ def write_sample_data(
     ----------
     folder : path-like
         Where to write; made when it does not exist. Files of the same names are replaced.
-    experiments : sequence of SyntheticExperiment, optional
+    experiments : sequence of SyntheticExperiment or CellExperiment, optional
         Some of :func:`sample_experiments`; all by default.
 
     Returns
@@ -60,11 +77,11 @@ def write_sample_data(
     rows = [row for experiment in made for row in manifest_rows(experiment)]
     written.append(_write_csv(target / "manifest.csv", MANIFEST_COLUMNS, rows))
     truth = [truth_row(experiment) for experiment in made]
-    written.append(_write_csv(target / "truth.csv", tuple(truth[0]), truth))
+    written.append(_write_csv(target / "truth.csv", TRUTH_COLUMNS, truth))
     return tuple(written)
 
 
-def write_file(experiment: SyntheticExperiment, file: SyntheticFile, folder: Path) -> Path:
+def write_file(experiment: MadeExperiment, file: AnyFile, folder: Path) -> Path:
     """Write one recording into the experiment's own folder below `folder`; return its path."""
     plan = experiment.plan
     path = folder / plan.name / file.name
@@ -82,7 +99,7 @@ def write_file(experiment: SyntheticExperiment, file: SyntheticFile, folder: Pat
     return path
 
 
-def _nwb_metadata(plan: ExperimentPlan) -> dict[str, str]:
+def _nwb_metadata(plan: Plan) -> dict[str, str]:
     said = {name: value for name, value in plan.metadata.items() if name not in ("experimenter", "temperature_degc")}
     return said | {
         "temperature": f"{plan.metadata['temperature_degc']} °C",
@@ -93,96 +110,24 @@ def _nwb_metadata(plan: ExperimentPlan) -> dict[str, str]:
     }
 
 
-def manifest_rows(experiment: SyntheticExperiment) -> list[dict[str, str]]:
+def manifest_rows(experiment: MadeExperiment) -> list[dict[str, str]]:
     """Return the manifest's rows of one experiment, one per pathway, phase and file."""
-    plan = experiment.plan
-    return [
-        _manifest_row(plan, synapse, file, phase=block.phase, sweeps=sweeps)
-        for synapse in plan.inputs
-        for file in experiment.files
-        for block, sweeps in zip(file.blocks, _sweeps(file), strict=True)
-    ]
+    if isinstance(experiment, CellExperiment):
+        return cell_tables.manifest_rows(experiment)
+    return synapse_tables.manifest_rows(experiment)
 
 
-def _sweeps(file: SyntheticFile) -> list[str]:
-    """Return which sweeps each block of a file has, counted from 1; nothing for the only block."""
-    if len(file.blocks) == 1:
-        return [""]
-    last = np.cumsum([len(block.start_s) for block in file.blocks])
-    return [f"{stop - len(block.start_s) + 1}-{stop}" for stop, block in zip(last, file.blocks, strict=True)]
+def truth_row(experiment: MadeExperiment) -> dict[str, str]:
+    """Return what is true of one experiment, numbers with four digits; empty where there is nothing to say."""
+    if isinstance(experiment, CellExperiment):
+        row = cell_tables.truth_row(experiment)
+    else:
+        row = synapse_tables.truth_row(experiment)
+    return {name: value if isinstance(value, str) else _four_digits(value) for name, value in row.items()}
 
 
-def _manifest_row(
-    plan: ExperimentPlan, synapse: SynapseTruth, file: SyntheticFile, *, phase: str, sweeps: str
-) -> dict[str, str]:
-    paired = plan.presynaptic is not None
-    return {
-        "experiment": plan.name,
-        "phase": phase,
-        "file": f"{plan.name}/{file.name}",
-        "sweeps": sweeps,
-        "response": plan.response,
-        "channel": file.recording.channels[0].name if paired else "",
-        "pre_channel": file.recording.channels[1].name if paired else "",
-        "stimulus": _stimulus(synapse, paired=paired),
-        "pathway": synapse.pathway,
-        "role": synapse.role,
-        **plan.metadata,
-    }
-
-
-def _stimulus(synapse: SynapseTruth, *, paired: bool) -> str:
-    if paired:
-        return "auto"
-    return "artefact" if synapse.digital is None else f"digital {synapse.digital}"
-
-
-def truth_row(experiment: SyntheticExperiment) -> dict[str, str]:
-    """Return what is true of one experiment: what was meant, and what was drawn.
-
-    ``change`` and ``ppr_…`` follow from n, p and q. ``drawn_…`` are those of the noise-free amplitudes that were
-    drawn, rundown included: the last 10 min of the last phase against the baseline. Neither knows of the series
-    resistance. Empty where there is nothing to say.
-    """
-    plan, synapse = experiment.plan, experiment.plan.inputs[0]
-    first, last = plan.phases[0], plan.phases[-1]
-    before, after = plan.sites(first, synapse=synapse), plan.sites(last, synapse=synapse)
-    change, ppr_before, ppr_after = true_change(plan)
-    drawn_before, drawn_after = experiment.released(first.phase), experiment.released(last.phase)
-    time_s = experiment.time_s(last.phase)
-    evaluated = drawn_after[time_s > time_s[-1] - _EVALUATED_S]
-    delta_t = experiment.delta_t_ms()
-    numbers = {
-        "n_before": before.n, "n_after": after.n, "p_before": before.p, "p_after": after.p,
-        "q_before": before.q, "q_after": after.q, "cv_i": before.cv_i, "cv_ii": before.cv_ii,
-        "change": change, "drawn_change": _mean(evaluated, 0) / _mean(drawn_before, 0),
-        "ppr_before": ppr_before, "ppr_after": ppr_after,
-        "drawn_ppr_before": _mean(drawn_before, 1) / _mean(drawn_before, 0),
-        "drawn_ppr_after": _mean(drawn_after, 1) / _mean(drawn_after, 0),
-        "failures_before": before.failure_rate(), "failures_after": after.failure_rate(),
-        "rs_before_mohm": np.mean(first.rs_mohm), "rs_after_mohm": np.mean(last.rs_mohm),
-        "rin_mohm": plan.cell.rm_mohm, "cm_pf": plan.cell.cm_pf,
-        "holding_mv": plan.holding_mv if plan.clamp == "voltage" else plan.cell.rest_mv,
-        "reversal_mv": synapse.reversal_mv, "latency_ms": synapse.latency_ms,
-        "baseline_sweeps": len(drawn_before), "post_sweeps": len(drawn_after),
-        "pairings": delta_t.size or np.nan,
-        "delta_t_ms_mean": delta_t.mean() if delta_t.size else np.nan,
-        "delta_t_ms_sd": delta_t.std(ddof=1) if delta_t.size else np.nan,
-    }  # fmt: skip
-    return {
-        "experiment": plan.name,
-        "response": plan.response,
-        "unit": plan.unit,
-        "sign": plan.expected.sign,
-        "locus": plan.expected.locus,
-        "refusal": plan.expected.refusal,
-        **{name: "" if np.isnan(value) else f"{value:.4g}" for name, value in numbers.items()},
-        "story": plan.story,
-    }
-
-
-def _mean(amplitude: np.ndarray[tuple[int, ...], np.dtype[np.float64]], pulse: int) -> float:
-    return float(np.nanmean(amplitude[:, pulse])) if pulse < amplitude.shape[1] else float("nan")
+def _four_digits(value: float) -> str:
+    return "" if isnan(value) else f"{value:.4g}"
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from ephysplast.errors import SettingsError
-from ephysplast.experiment import CLAMP_OF, ResponseKind
+from ephysplast.experiment import CLAMPS_OF, ResponseKind
 from ephysplast.recording import Clamp
 from ephysplast.synthesis.circuit import Cell
 from ephysplast.synthesis.noise import Noise
@@ -210,8 +210,8 @@ class Expected:
 
     Attributes
     ----------
-    sign : {"LTP", "LTD", "no change", "inconclusive", "refused"}
-        The sign.
+    sign : str
+        The sign, in the words of :class:`~ephysplast.verdict.Verdict`.
     locus : {"pre", "post", "undetermined", "not asked"}
         The locus.
     refusal : str
@@ -224,8 +224,8 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentPlan:
-    """One experiment, wholly known.
+class Plan:
+    """What every synthetic experiment states of itself.
 
     Attributes
     ----------
@@ -233,8 +233,47 @@ class ExperimentPlan:
         Of the experiment, and of its folder.
     format : {"abf", "nwb"}
         Of its files.
-    response : {"EPSC", "EPSP", "IPSC", "IPSP"}
+    response : str
         What is recorded.
+    seed : int
+        Of all that is drawn.
+    expected : Expected
+        The right answer.
+    metadata : mapping of str to str
+        For the manifest: animal, cell types, solutions …
+    story : str
+        One sentence for people.
+    """
+
+    name: str
+    format: Literal["abf", "nwb"]
+    response: ResponseKind
+    seed: int = 1
+    expected: Expected
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    story: str = ""
+
+    @property
+    def clamp(self) -> Clamp:
+        """The clamp in which the response is recorded."""
+        return CLAMPS_OF[self.response][0]
+
+    @property
+    def unit(self) -> str:
+        """The unit of what is recorded."""
+        return "pA" if self.clamp == "voltage" else "mV"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentPlan(Plan):
+    """One experiment on a synapse, wholly known.
+
+    Attributes
+    ----------
+    name, format, seed, expected, metadata, story
+        As every :class:`Plan` has them.
+    response : {"EPSC", "EPSP", "IPSC", "IPSP"}
+        What is recorded; responses and `q` are in its unit.
     inputs : tuple of SynapseTruth
         The test input first.
     parts : tuple of PhasePlan and InductionPlan
@@ -251,19 +290,8 @@ class ExperimentPlan:
         Rate and mean magnitude of spontaneous events with the shape of the test input's.
     presynaptic : PresynapticTruth or None
         The presynaptic electrode; None with extracellular stimulation.
-    seed : int
-        Of all that is drawn.
-    expected : Expected
-        The right answer.
-    metadata : mapping of str to str
-        For the manifest: animal, cell types, solutions …
-    story : str
-        One sentence for people.
     """
 
-    name: str
-    format: Literal["abf", "nwb"]
-    response: ResponseKind
     inputs: tuple[SynapseTruth, ...]
     parts: tuple[PhasePlan | InductionPlan, ...]
     sweep: SweepPlan
@@ -273,14 +301,10 @@ class ExperimentPlan:
     spontaneous_hz: float = 0.0
     spontaneous: float = 0.0
     presynaptic: PresynapticTruth | None = None
-    seed: int = 1
-    expected: Expected
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    story: str = ""
 
     def __post_init__(self) -> None:
         """Refuse plans that cannot be recorded."""
-        if self.clamp not in ("voltage", "current"):
+        if self.response not in ("EPSC", "EPSP", "IPSC", "IPSP"):
             raise SettingsError(
                 "the response cannot be synthesised", got=self.response, wanted="EPSC, EPSP, IPSC, IPSP"
             )
@@ -291,16 +315,6 @@ class ExperimentPlan:
                 f"experiment {self.name} has several inputs and one presynaptic electrode",
                 remedy="leave presynaptic out and give every input its own stimulator",
             )
-
-    @property
-    def clamp(self) -> Clamp:
-        """The clamp of the postsynaptic channel in test sweeps."""
-        return CLAMP_OF[self.response]
-
-    @property
-    def unit(self) -> str:
-        """The unit of responses and of `q`."""
-        return "pA" if self.clamp == "voltage" else "mV"
 
     @property
     def phases(self) -> tuple[PhasePlan, ...]:

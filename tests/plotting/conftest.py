@@ -1,7 +1,12 @@
-"""Experiments to draw: built from closed forms, so that what stands in a figure can be told beforehand."""
+"""Experiments to draw: built from closed forms, so that what stands in a figure can be told beforehand.
 
+The tests of this folder share `drawn_cells`.
+"""
+
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +17,8 @@ from ephysplast.analysers.paired_pulse import PairedPulseResult
 from ephysplast.errors import OK
 from ephysplast.experiment import SweepTable
 from ephysplast.verdict import CvPlane, Evidence, QualityCheck, Verdict
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 
 from ephysplast.errors import SettingsError
+from ephysplast.synthesis.cell_experiments import make_cell_experiment
+from ephysplast.synthesis.cell_truth import CellPlan, SeriesPlan
 from ephysplast.synthesis.circuit import Cell
 from ephysplast.synthesis.commands import Command, Step
 from ephysplast.synthesis.experiments import SyntheticExperiment, make_experiment, true_change
+from ephysplast.synthesis.inhibition import InhibitedCell
 from ephysplast.synthesis.noise import Noise
+from ephysplast.synthesis.protocols import StepProtocol
 from ephysplast.synthesis.release import ReleaseSites
 from ephysplast.synthesis.sample import sample_plans
+from ephysplast.synthesis.spiking import SpikingCell
 from ephysplast.synthesis.truth import (
     Expected,
     ExperimentPlan,
@@ -185,6 +190,35 @@ def test_commands_become_epochs_and_digital_lines() -> None:
     ]
     with pytest.raises(SettingsError, match="epoch table"):
         Command(holding=0.0, unit="pA", steps=(Step(start=3, stop=9, level=1.0),)).epochs(2000)
+
+
+def test_a_file_holds_a_series_once_unless_it_is_nwb() -> None:
+    steps = StepProtocol(unit="pA", n_sweeps=4, first=-40.0, delta=20.0, duration_ms=700.0)
+    parts = (SeriesPlan(phase="baseline", file="all", protocol=steps, n_series=3, tags=((1.0, "a tag"),)),)
+    told = {"name": "again", "response": "excitability", "cell": SpikingCell(), "expected": Expected(sign="not asked")}
+    with pytest.raises(SettingsError, match="file of its own"):
+        make_cell_experiment(CellPlan(format="abf", parts=parts, **told), started_at=START)
+    (file,) = make_cell_experiment(CellPlan(format="nwb", parts=parts, **told), started_at=START).files
+    channel = file.recording.channels[0]
+    levels = [float(channel.command.sweep(i)[3000]) for i in range(12)]
+    assert levels == [-40.0, -20.0, 0.0, 20.0] * 3
+    assert file.recording.sweep_start_s.tolist() == [3.0 * i for i in range(12)]
+    assert [(tag.time_s, tag.comment) for tag in file.recording.tags] == [(1.0, "a tag")]
+    assert file.phases() == [("baseline", "")]
+
+
+def test_plans_of_cells_that_do_not_fit_are_refused() -> None:
+    steps = StepProtocol(unit="mV", n_sweeps=4, first=-90.0, delta=10.0)
+    parts = (SeriesPlan(phase="baseline", file="a", protocol=steps),)
+    told = {"name": "odd", "format": "abf", "expected": Expected(sign="not asked")}
+    with pytest.raises(SettingsError, match="do not fit"):
+        CellPlan(response="excitability", cell=SpikingCell(), parts=parts, **told)
+    with pytest.raises(SettingsError, match="do not fit"):
+        CellPlan(response="reversal", cell=SpikingCell(), parts=parts, **told)
+    with pytest.raises(SettingsError, match="cannot be synthesised"):
+        CellPlan(response="EPSC", cell=InhibitedCell(), parts=parts, **told)
+    with pytest.raises(SettingsError, match="no sweeps"):
+        CellPlan(response="reversal", cell=InhibitedCell(), parts=(), **told)
 
 
 def test_every_sample_plan_has_a_right_answer() -> None:

@@ -14,16 +14,28 @@ import h5py
 import numpy as np
 import pytest
 
-from ephysplast.synthesis.dataset import MANIFEST_COLUMNS, sample_experiments, write_file, write_sample_data
+from ephysplast.synthesis.cell_experiments import CellExperiment
+from ephysplast.synthesis.dataset import (
+    MANIFEST_COLUMNS,
+    TRUTH_COLUMNS,
+    MadeExperiment,
+    sample_experiments,
+    write_file,
+    write_sample_data,
+)
 from ephysplast.synthesis.experiments import SyntheticExperiment
 
-REPRESENTATIVES = ("few_sweeps", "rundown")  # one of each format
+# One of each format of a synapse and of a cell, ramps and steps.
+REPRESENTATIVES = ("few_sweeps", "rundown", "intrinsic_down", "intrinsic_down_ramp", "whole_cell_shift")
+EXPERIMENTS = sample_experiments()
+SYNAPSES = [each for each in EXPERIMENTS if isinstance(each, SyntheticExperiment)]
+CELLS = [each for each in EXPERIMENTS if isinstance(each, CellExperiment)]
 WRITTEN_BY = "general/source_script"  # names the version of the writer
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[str, SyntheticExperiment]:
-    return {each.plan.name: each for each in sample_experiments()}
+def made() -> dict[str, MadeExperiment]:
+    return {each.plan.name: each for each in EXPERIMENTS}
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -85,7 +97,7 @@ def assert_same_nwb(one: Path, other: Path) -> None:
             np.testing.assert_array_equal(ours, theirs, err_msg=place)
 
 
-def compare(experiments: list[SyntheticExperiment], committed: Path, folder: Path) -> int:
+def compare(experiments: list[MadeExperiment], committed: Path, folder: Path) -> int:
     compared = 0
     for experiment in experiments:
         for file in experiment.files:
@@ -102,7 +114,7 @@ def compare(experiments: list[SyntheticExperiment], committed: Path, folder: Pat
 @pytest.mark.filterwarnings("ignore::UserWarning:pynwb")
 @pytest.mark.parametrize("name", REPRESENTATIVES)
 def test_an_experiment_made_again_is_the_committed_one(
-    made: dict[str, SyntheticExperiment], sample_data: Path, tmp_path: Path, name: str
+    made: dict[str, MadeExperiment], sample_data: Path, tmp_path: Path, name: str
 ) -> None:
     assert compare([made[name]], sample_data, tmp_path) == len(made[name].files)
 
@@ -110,9 +122,9 @@ def test_an_experiment_made_again_is_the_committed_one(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning:pynwb")
 def test_all_experiments_made_again_are_the_committed_ones(
-    made: dict[str, SyntheticExperiment], sample_data: Path, tmp_path: Path
+    made: dict[str, MadeExperiment], sample_data: Path, tmp_path: Path
 ) -> None:
-    assert compare(list(made.values()), sample_data, tmp_path) >= 16
+    assert compare(list(made.values()), sample_data, tmp_path) >= 43
 
 
 @pytest.mark.slow
@@ -127,7 +139,7 @@ def test_one_command_makes_them_all(sample_data: Path, tmp_path: Path) -> None:
 
 
 def test_tables_made_again_are_the_committed_ones(
-    made: dict[str, SyntheticExperiment], sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made: dict[str, MadeExperiment], sample_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ephysplast.synthesis.dataset.write_file", lambda experiment, file, folder: folder / file.name)
     write_sample_data(tmp_path, experiments=tuple(made.values()))
@@ -136,7 +148,7 @@ def test_tables_made_again_are_the_committed_ones(
 
 
 def test_the_folder_stays_small(sample_data: Path) -> None:
-    assert sum(path.stat().st_size for path in sample_data.rglob("*") if path.is_file()) <= 12e6
+    assert sum(path.stat().st_size for path in sample_data.rglob("*") if path.is_file()) <= 16e6
 
 
 def test_the_manifest_names_every_recording_and_knows_its_columns(sample_data: Path) -> None:
@@ -157,7 +169,7 @@ def test_the_manifest_is_one_that_the_package_loads(sample_data: Path) -> None:
     assert all(segment.path.is_file() for each in experiments for path in each.pathways for segment in path.segments)
 
 
-@pytest.mark.parametrize("row", sample_experiments(), ids=lambda each: each.plan.name)
+@pytest.mark.parametrize("row", SYNAPSES, ids=lambda each: each.plan.name)
 def test_truth_is_consistent_with_itself(sample_data: Path, row: SyntheticExperiment) -> None:
     truth = next(each for each in table(sample_data / "truth.csv") if each["experiment"] == row.plan.name)
     n, p, q = ([float(truth[f"{name}_{when}"]) for when in ("before", "after")] for name in "npq")
@@ -179,7 +191,7 @@ def test_truth_is_consistent_with_itself(sample_data: Path, row: SyntheticExperi
         assert q[0] != q[1]
 
 
-@pytest.mark.parametrize("name", [each.plan.name for each in sample_experiments()])
+@pytest.mark.parametrize("name", [each.plan.name for each in SYNAPSES])
 def test_the_files_hold_the_change_that_truth_states(sample_data: Path, name: str) -> None:
     truth = next(each for each in table(sample_data / "truth.csv") if each["experiment"] == name)
     rows = [row for row in table(sample_data / "manifest.csv") if row["experiment"] == name and row["role"] == "test"]
@@ -213,3 +225,73 @@ def _chosen(sweeps: str, n_sweeps: int) -> slice:
         return slice(0, n_sweeps)
     first, last = sweeps.split("-")
     return slice(int(first) - 1, int(last))
+
+
+@pytest.mark.parametrize("row", CELLS, ids=lambda each: each.plan.name)
+def test_the_truth_of_cells_is_consistent_with_itself(sample_data: Path, row: CellExperiment) -> None:
+    rows = table(sample_data / "truth.csv")
+    assert tuple(rows[0]) == TRUTH_COLUMNS
+    truth = next(each for each in rows if each["experiment"] == row.plan.name)
+    known = {name: float(value) for name, value in truth.items() if _is_number(value)}
+    for when in ("before", "after"):
+        if truth["response"] == "excitability":
+            # Ohm's law from holding to threshold; numbers in the table have four digits.
+            base = -65.0 + known["rin_" + when + "_mohm"] * known["holding_pa"] * 1e-3
+            base = -67.0 if row.plan.name == "intrinsic_up" else base
+            rheobase = (known["threshold_" + when + "_mv"] - base) / known["rin_" + when + "_mohm"] * 1e3
+            assert known["rheobase_" + when + "_pa"] == pytest.approx(rheobase, rel=2e-3)
+        else:
+            others = known["leak_" + when + "_ns"] + known["tonic_" + when + "_ns"]
+            assert known["rin_" + when + "_mohm"] == pytest.approx(1e3 / others, rel=1e-3)
+    if truth["sign"] in ("up", "down"):
+        falls = known["rheobase_after_pa"] < 0.75 * known["rheobase_before_pa"]
+        assert falls == (truth["sign"] == "up")
+    if truth["sign"] in ("E_GABA shift", "conductance change", "both"):
+        assert (known["e_gaba_before_mv"] != known["e_gaba_after_mv"]) == (truth["sign"] != "conductance change")
+        assert (known["g_before_ns"] != known["g_after_ns"]) == (truth["sign"] != "E_GABA shift")
+
+
+def test_an_uncorrected_series_resistance_would_fake_a_shift(sample_data: Path) -> None:
+    truth = next(each for each in table(sample_data / "truth.csv") if each["experiment"] == "rs_error")
+    assert truth["e_gaba_before_mv"] == truth["e_gaba_after_mv"]
+    assert float(truth["apparent_e_after_mv"]) - float(truth["apparent_e_before_mv"]) < -5.0
+
+
+@pytest.mark.parametrize("name", ["intrinsic_up", "intrinsic_down"])
+def test_cells_in_the_files_fire_about_the_true_rheobase(sample_data: Path, name: str) -> None:
+    truth = next(each for each in table(sample_data / "truth.csv") if each["experiment"] == name)
+    current = {"intrinsic_up": -100.0 + 20.0 * np.arange(17), "intrinsic_down": -80.0 + 20.0 * np.arange(18)}[name]
+    for phase, when in (("baseline", "before"), ("post", "after")):
+        rows = [
+            row for row in table(sample_data / "manifest.csv") if (row["experiment"], row["phase"]) == (name, phase)
+        ]
+        traces = np.concatenate([samples(sample_data / row["file"])[0] for row in rows])
+        # Half-way up the action potential is far above any potential that a step alone could make.
+        threshold = float(truth[f"threshold_{when}_mv"]) + float(truth["amplitude_mv"]) / 2
+        fired = (traces.max(axis=1) > threshold).reshape(len(rows), -1)
+        distance = (np.tile(current, (len(rows), 1)) - float(truth[f"rheobase_{when}_pa"])) / float(
+            truth["rheobase_sd_pa"]
+        )
+        assert fired[distance > 4.0].all()  # the normal distribution leaves 3e-5 beyond
+        assert not fired[distance < -4.0].any()
+
+
+def test_currents_in_the_files_obey_the_circuit(sample_data: Path) -> None:
+    truth = next(each for each in table(sample_data / "truth.csv") if each["experiment"] == "rs_error")
+    for phase, when in (("baseline_1", "before"), ("post_1", "after")):
+        traces = samples(sample_data / f"rs_error/{phase}.abf")[0]
+        steady = traces[:, 1400:1780].mean(axis=1)  # from 70 ms after the step until the stimulus
+        rs, tonic = float(truth[f"rs_{when}_mohm"]) * 1e-3, float(truth[f"tonic_{when}_ns"])
+        command = -100.0 + 5.0 * np.arange(13)
+        total = 10.0 + tonic
+        expected = (command - 4.0 - 10.0 * -72.0 / total) / (rs + 1.0 / total)
+        # 38 ms of noise of 3 pA (1/f) and 1 pA of hum over two cycles less 2 ms: 3 pA, twice that is allowed.
+        np.testing.assert_allclose(steady, expected, atol=6.0)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,87 @@
+"""What is said about a reversal: corrections, doubts, reasons."""
+
+import re
+from math import isfinite, nan
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ephysplast.analysers._iv_case import Case
+from ephysplast.analysers._iv_correct import Points, Series
+from ephysplast.analysers._iv_fit import Fitted
+from ephysplast.statistics import Interval
+
+if TYPE_CHECKING:
+    from ephysplast.analysers.reversal import CellConditions
+
+_NEGATIVE: Final = re.compile(r"-(?=\d)")
+_FEWEST_FOR_BEND = 6  # potentials
+_CLEAR_BEND = 4.0  # standard errors
+_HARMLESS_BEND_MV = 1.0
+
+
+def no_slope(value: float, interval: Interval, case: Case) -> str:
+    """Say why there is no conductance to speak of."""
+    current_clamp = case.readings.protocol == "current clamp"
+    numbers = f"{value:.3g}{'' if current_clamp else ' nS'}"
+    if isfinite(interval.low):
+        numbers += f" [{interval.low:.3g}, {interval.high:.3g}]"
+    if interval.high < 0.0:
+        told = "the evoked potential rises" if current_clamp else "the current falls"
+        return minus(f"{told} with the membrane potential ({numbers}), as no conductance has it")
+    return minus(f"the slope over the membrane potential cannot be told from 0 ({numbers})")
+
+
+def bend(points: Points, fitted: Fitted, case: Case) -> str:
+    """Say when a parabola crosses zero clearly elsewhere: the straight line then is the wrong curve."""
+    if not fitted.curve.is_line or case.config.fit == "local" or np.unique(points.level).size < _FEWEST_FOR_BEND:
+        return ""
+    apart = points.vm_mv - points.vm_mv.mean()
+    columns = np.stack([apart**2, apart, np.ones(apart.size)], axis=1)
+    bent, *_ = np.linalg.lstsq(columns, points.value, rcond=None)
+    left = points.value - columns @ bent
+    error = np.sqrt(left @ left / (apart.size - 3) * np.linalg.inv(columns.T @ columns)[0, 0])
+    roots = np.roots(bent) + points.vm_mv.mean()
+    real = roots[np.isreal(roots)].real
+    if not real.size or abs(bent[0]) < _CLEAR_BEND * error:
+        return ""
+    near = float(real[np.argmin(np.abs(real - fitted.reversal_mv))])
+    if abs(near - fitted.reversal_mv) < _HARMLESS_BEND_MV:
+        return ""
+    return minus(f"; the currents lie on a curve that crosses zero near {near:.0f} mV: consider fit local or GHK")
+
+
+def corrections(case: Case, points: Points, fitted: Fitted, series: Series, conditions: "CellConditions") -> str:
+    """Say what was corrected, with the numbers, and what could not be."""
+    said = []
+    current_clamp = case.readings.protocol == "current clamp"
+    if current_clamp:
+        said.append(series.said)
+    elif series.known:
+        error = float(np.max(np.abs(points.total_pa * series.left_mohm[points.place]))) * 1e-3
+        said.append(f"{series.said}; I·R_s up to {error:.1f} mV taken off the command")
+    else:
+        per_ten = abs(current_at(points, fitted.reversal_mv)) * 1e-2 if isfinite(fitted.reversal_mv) else nan
+        said.append(f"R_s not known, so not corrected: each 10 MΩ would move the reversal by {per_ten:.1f} mV")
+    if isfinite(conditions.junction_potential_mv):
+        said.append(minus(f"junction potential {conditions.junction_potential_mv:.1f} mV taken off"))
+    else:
+        said.append("junction potential not known, so not corrected")
+    if points.leak_factor > 1.001:
+        said.append(f"conductance multiplied by up to {points.leak_factor:.2f} for the leak through R_s")
+    if case.control is not None:
+        said.append("control subtracted at the same membrane potential")
+    if case.readings.charging:
+        said.append(case.readings.charging)
+    return "; ".join(said)
+
+
+def current_at(points: Points, potential_mv: float) -> float:
+    """Whole pipette current at a membrane potential, from a line through all readings."""
+    slope, start = np.polyfit(points.vm_mv - potential_mv, points.total_pa, 1)
+    return float(start) if isfinite(slope) else nan
+
+
+def minus(text: str) -> str:
+    """Write negative numbers with a true minus sign."""
+    return _NEGATIVE.sub("−", text)

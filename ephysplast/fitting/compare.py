@@ -1,0 +1,178 @@
+"""Do two conditions have the same timing window? Differences of its parameters, and the evidence for a difference."""
+
+from dataclasses import dataclass
+from math import nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ephysplast.errors import OK
+from ephysplast.fitting.fit import WindowFit, fit_window
+from ephysplast.fitting.identifiability import interval
+from ephysplast.fitting.likelihood import FitConfig
+from ephysplast.fitting.observations import Observations, pooled
+from ephysplast.fitting.rank import STRONG
+from ephysplast.fitting.windows import Window
+from ephysplast.recording import FloatArray
+from ephysplast.result import Estimate, Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WindowComparison(Result):
+    """One window fitted to two conditions apart and together.
+
+    Attributes
+    ----------
+    window : Window
+        What was fitted.
+    names : tuple of str
+        Of the parameters.
+    first, second, together : WindowFit
+        Of each condition, and of both as one table.
+    difference : tuple of Estimate
+        Second minus first, of each parameter; without a value where either has none.
+    delta_t_ms : numpy.ndarray, shape (m,)
+    curve, curve_low, curve_high : numpy.ndarray, shape (m,)
+        Difference of the change at each Δt, and its interval.
+    log_evidence_different : float
+        Log evidence for two windows (each with its own scatter) over one; positive when they differ. NaN when a fit
+        failed.
+    status : str
+        ``"ok"``, or why they could not be compared.
+    sentence : str
+        The answer for people, with what the fits could not have produced.
+    """
+
+    window: Window
+    names: tuple[str, ...]
+    first: WindowFit
+    second: WindowFit
+    together: WindowFit
+    difference: tuple[Estimate, ...]
+    delta_t_ms: FloatArray
+    curve: FloatArray
+    curve_low: FloatArray
+    curve_high: FloatArray
+    log_evidence_different: float
+    status: str
+    sentence: str
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row per parameter; changes are fractions of the baseline."""
+        import pandas as pd
+
+        rows = zip(self.names, self.first.estimates, self.second.estimates, self.difference, strict=True)
+        return pd.DataFrame(
+            [
+                {
+                    "window": self.window.name,
+                    "parameter": name,
+                    "first": first.value,
+                    "second": second.value,
+                    "difference": each.value,
+                    "low": each.low,
+                    "high": each.high,
+                    "status": each.status,
+                }
+                for name, first, second, each in rows
+            ]
+        )
+
+
+def compare_conditions(
+    first: Observations,
+    second: Observations,
+    *,
+    window: Window,
+    rng: np.random.Generator,
+    config: FitConfig | None = None,
+) -> WindowComparison:
+    """Fit one window to two conditions, apart and together, and return their difference.
+
+    Parameters
+    ----------
+    first, second : Observations
+        For example ``table.of_condition("control")`` and ``table.of_condition("drug")``.
+    window : Window
+        Usually the one that ranks first for both together.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+    config : FitConfig, optional
+        Noise, scales, sampler.
+
+    Returns
+    -------
+    WindowComparison
+        Its status says so when a fit failed.
+
+    Examples
+    --------
+    >>> from ephysplast.fitting import find_window, make_observations
+    >>> rng = np.random.default_rng(4)
+    >>> at, window = np.linspace(-60.0, 60.0, 40), find_window("symmetric")
+    >>> def table(a):
+    ...     return make_observations(at, window.change(at, shape=[20.0], amplitudes=[a]) + 0.1 * rng.normal(size=40))
+    >>> found = compare_conditions(table(0.4), table(1.0), window=window, rng=rng, config=FitConfig(n_particles=500))
+    >>> found.difference[found.names.index("amplitude")].low > 0.2
+    True
+    """
+    chosen = config or FitConfig()
+    tables = (first, second, pooled(first, second))
+    one, two, both = (
+        fit_window(each, window, rng=stream, config=chosen, with_profiles=False)
+        for each, stream in zip(tables, rng.spawn(3), strict=True)
+    )
+    at = both.curve_delta_t_ms
+    failed = [each.status for each in (one, two, both) if each.convergence == "failed"]
+    if failed:
+        flat = np.full(at.size, nan)
+        low, curve, high, gain, status = flat, flat, flat, nan, failed[0]
+    else:
+        n = min(1000, len(one.draws), len(two.draws))
+        apart = window.changes(at, two.draws[:n]) - window.changes(at, one.draws[:n])
+        tails = 0.5 * (1.0 - chosen.level)
+        low, curve, high = np.quantile(apart, [tails, 0.5, 1.0 - tails], axis=0)
+        gain, status = one.log_evidence + two.log_evidence - both.log_evidence, OK
+    difference = tuple(_difference(one, two, i, chosen.level) for i in range(len(one.names)))
+    return WindowComparison(
+        window=window,
+        names=one.names,
+        first=one,
+        second=two,
+        together=both,
+        difference=difference,
+        delta_t_ms=at,
+        curve=curve,
+        curve_low=low,
+        curve_high=high,
+        log_evidence_different=gain,
+        status=status,
+        sentence=_sentence(gain, status, one, two),
+    )
+
+
+def _difference(one: WindowFit, two: WindowFit, index: int, level: float) -> Estimate:
+    for which, each in (("first", one), ("second", two)):
+        if each.estimates[index].status != OK:
+            return Estimate.missing(f"in the {which} condition {each.estimates[index].status}")
+    n = min(len(one.draws), len(two.draws))
+    value, low, high = interval(two.draws[:n, index] - one.draws[:n, index], level)
+    return Estimate(value=value, low=low, high=high, method=f"posterior median, {100 * level:g} %")
+
+
+def _sentence(gain: float, status: str, one: WindowFit, two: WindowFit) -> str:
+    if status != OK:
+        return f"the conditions cannot be compared: {status}"
+    if gain > STRONG:
+        said = f"the conditions differ (log evidence {gain:.1f} for two windows over one)"
+    elif gain < -STRONG:
+        said = f"the conditions share one window (log evidence {-gain:.1f} for one over two)"
+    else:
+        said = f"whether the conditions differ is not decided (log evidence {gain:.1f} for two windows over one)"
+    for which, each in (("first", one), ("second", two)):
+        if each.check and "could have" not in each.check.sentence:
+            said += f"; in the {which}, {each.check.sentence}"
+    return said

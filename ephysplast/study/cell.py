@@ -1,0 +1,215 @@
+"""The cell itself: from its current steps, or its currents against voltage, to estimates per phase, and the verdict."""
+
+import re
+from collections.abc import Mapping
+from math import isfinite, nan
+
+import numpy as np
+
+from ephysplast.analysers.current_steps import CurrentSteps, join_steps, measure_current_steps
+from ephysplast.analysers.current_voltage import CurrentVoltage, join_current_voltage, measure_current_voltage
+from ephysplast.analysers.excitability import measure_excitability
+from ephysplast.analysers.reversal import CellConditions, measure_reversal
+from ephysplast.analysers.stimuli import Stimuli, find_stimuli
+from ephysplast.classify import judge_chloride, judge_intrinsic
+from ephysplast.errors import OK, ManifestError
+from ephysplast.experiment import BASELINE, INDUCTION, POST, Experiment, Pathway, ResponseKind, Segment, select_sweeps
+from ephysplast.recording import Channel, IntArray, Recording
+from ephysplast.study.channels import channel_of
+from ephysplast.study.checks import check_excluded, check_order, in_row
+from ephysplast.study.files import Files
+from ephysplast.study.measured import CellPhase, ExcitabilityPhase, ReversalPhase
+from ephysplast.study.settings import Settings
+from ephysplast.verdict import Verdict
+
+_WITHOUT = ("", "none", "no")
+_CONDITIONS = ("rs_mohm", "compensation_percent", "junction_potential_mv", "rest_mv", "temperature_degc")
+_NUMBER = re.compile(r"([-+\u2212]?\d+(?:[.,]\d+)?)\s*(?:mV|MΩ|MOhm|%|°?\s?C)?", flags=re.IGNORECASE)
+
+
+def measure_cell(
+    experiment: Experiment, files: Files, *, settings: Settings, rng: np.random.Generator
+) -> tuple[dict[str, CellPhase], Verdict]:
+    """Measure the cell in every phase; return the phases, and the verdict on what changed."""
+    test, control = experiment.pathway("test"), experiment.pathway("control")
+    assert test is not None  # noqa: S101 - checked before; this tells the type checker
+    phases = [name for name in dict.fromkeys(each.phase for each in test.segments) if name != INDUCTION]
+    if not phases:
+        raise ManifestError(
+            f"experiment {experiment.name} has induction rows only",
+            wanted="at least one row with phase baseline or post",
+        )
+    _check_clock(test, files)
+    if experiment.response == "excitability" and control is not None:
+        raise ManifestError(
+            f"experiment {experiment.name} has a control pathway, which steps of current cannot have",
+            remedy="set role to test in its rows, or give them an experiment of their own",
+        )
+    cell: dict[str, CellPhase] = {}
+    conditions = _conditions(experiment)
+    for name in phases:
+        if experiment.response == "excitability":
+            cell[name] = _excitability(test, name, files, settings=settings, rng=rng)
+        else:
+            cell[name] = _reversal(test, control, name, files, conditions=conditions, settings=settings, rng=rng)
+    return cell, _judged(cell, experiment, settings)
+
+
+def _judged(cell: Mapping[str, CellPhase], experiment: Experiment, settings: Settings) -> Verdict:
+    before, after = cell.get(BASELINE), cell.get(POST)
+    if before is None or after is None:
+        only = next(iter(cell.values())).summary
+        sentence = "one phase was recorded: there is nothing to compare it with"
+        if only.status != OK:
+            return Verdict(sign="refused", status=only.status, sign_sentence=only.status)
+        return Verdict(sign="not asked", sign_sentence=sentence)
+    if isinstance(before, ExcitabilityPhase) and isinstance(after, ExcitabilityPhase):
+        return judge_intrinsic(before.summary, after.summary, config=settings.classify.intrinsic)
+    assert isinstance(before, ReversalPhase)  # noqa: S101 - all phases are alike; this tells the type checker
+    assert isinstance(after, ReversalPhase)  # noqa: S101
+    return judge_chloride(
+        before.summary,
+        after.summary,
+        configuration=experiment.metadata.get("configuration", ""),
+        config=settings.classify.chloride,
+    )
+
+
+def _excitability(
+    pathway: Pathway, phase: str, files: Files, *, settings: Settings, rng: np.random.Generator
+) -> ExcitabilityPhase:
+    parts: list[CurrentSteps] = []
+    for segment in pathway.phase(phase):
+        with in_row(segment):
+            recording, channel, sweeps, excluded = _chosen(segment, "excitability", files)
+            parts.append(
+                measure_current_steps(
+                    recording,
+                    channel,
+                    sweeps=sweeps,
+                    exclude=excluded,
+                    spikes=settings.spikes,
+                    config=settings.current_steps,
+                )
+            )
+    steps = join_steps(parts)
+    found = measure_excitability(steps, config=settings.excitability)
+    return ExcitabilityPhase(steps=steps, summary=found, files=_names(pathway, phase))
+
+
+def _reversal(
+    test: Pathway,
+    control: Pathway | None,
+    phase: str,
+    files: Files,
+    *,
+    conditions: CellConditions,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> ReversalPhase:
+    readings = _readings(test, phase, files, settings)
+    subtracted = None
+    if control is not None:
+        if not control.phase(phase):
+            raise ManifestError(
+                f"the control of phase {phase} is missing: steps or ramps without the response, to be subtracted",
+                got=f"control rows for {', '.join(dict.fromkeys(each.phase for each in control.segments))}",
+                wanted=f"a row with role control and phase {phase}",
+            )
+        subtracted = _readings(control, phase, files, settings)
+    result = measure_reversal(readings, control=subtracted, rng=rng, conditions=conditions, config=settings.reversal)
+    return ReversalPhase(summary=result, files=_names(test, phase))
+
+
+def _readings(pathway: Pathway, phase: str, files: Files, settings: Settings) -> CurrentVoltage:
+    parts = []
+    for segment in pathway.phase(phase):
+        with in_row(segment):
+            recording, channel, sweeps, excluded = _chosen(segment, "reversal", files)
+            stimuli = _stimuli(recording, channel, sweeps, segment, settings)
+            parts.append(
+                measure_current_voltage(
+                    recording,
+                    channel,
+                    sweeps=sweeps,
+                    exclude=excluded,
+                    stimuli=stimuli,
+                    config=settings.current_voltage,
+                )
+            )
+    return join_current_voltage(parts)
+
+
+def _chosen(
+    segment: Segment, response: ResponseKind, files: Files
+) -> tuple[Recording, Channel, IntArray, IntArray | None]:
+    """Return what a row of the manifest chooses: recording, channel, sweeps, and which of them are rejected."""
+    recording, _ = files.of(segment)
+    channel = channel_of(recording, segment, response)
+    sweeps = select_sweeps(segment.sweeps, recording)
+    if not segment.exclude:
+        return recording, channel, sweeps, None
+    return (
+        recording,
+        channel,
+        sweeps,
+        check_excluded(select_sweeps(segment.exclude, recording), sweeps, segment.exclude),
+    )
+
+
+def _stimuli(
+    recording: Recording, channel: Channel, sweeps: IntArray, segment: Segment, settings: Settings
+) -> Stimuli | None:
+    """Find the stimuli of evoked currents; None where the whole current is meant.
+
+    What looks like an artefact may be the transient of a step, so artefacts count only when the manifest says so.
+    """
+    if segment.stimulus.strip().lower() in _WITHOUT:
+        return None
+    pre = recording.channel(segment.pre_channel) if segment.pre_channel else None
+    found = find_stimuli(
+        recording, channel, sweeps=sweeps, stimulus=segment.stimulus, pre_channel=pre, config=settings.stimuli
+    )
+    if segment.stimulus != "auto":
+        if found.status != OK:
+            raise ManifestError(
+                found.status,
+                remedy="give the stimulus times in s in the column stimulus, or none where the whole current is meant",
+            )
+        return found
+    return None if found.status != OK or found.method.startswith("artefacts") else found
+
+
+def _conditions(experiment: Experiment) -> CellConditions:
+    known = {name: _number(experiment, name) for name in _CONDITIONS}
+    return CellConditions(**{name: value for name, value in known.items() if isfinite(value)})
+
+
+def _number(experiment: Experiment, column: str) -> float:
+    text = experiment.metadata.get(column, "").strip()
+    if not text:
+        return nan
+    match = _NUMBER.fullmatch(text)
+    if not match:
+        raise ManifestError(
+            f"experiment {experiment.name}: {column} is no number",
+            got=f"'{text}'",
+            wanted="one number, or an empty cell where it is not known",
+        )
+    return float(match[1].replace(",", ".").replace("\u2212", "-"))
+
+
+def _names(pathway: Pathway, phase: str) -> tuple[str, ...]:
+    return tuple(each.path.name for each in pathway.phase(phase))
+
+
+def _check_clock(pathway: Pathway, files: Files) -> None:
+    phase: list[str] = []
+    time_s = []
+    for segment in pathway.segments:
+        if segment.phase != INDUCTION:
+            recording, offset_s = files.of(segment)
+            sweeps = select_sweeps(segment.sweeps, recording)
+            phase += [segment.phase] * len(sweeps)
+            time_s.append(offset_s + recording.sweep_start_s[sweeps])
+    check_order(np.array(phase), np.concatenate(time_s), is_patch=True)

@@ -1,0 +1,303 @@
+"""Intrinsic plasticity: the decision, its words, and how often it is wrong."""
+
+import pickle
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ephysplast.analysers.current_steps import CurrentSteps, join_steps
+from ephysplast.analysers.excitability import ExcitabilityResult, measure_excitability
+from ephysplast.analysers.spikes import SpikeResult
+from ephysplast.classify.intrinsic import IntrinsicConfig, judge_intrinsic
+from ephysplast.errors import SettingsError
+from ephysplast.result import Estimate
+from ephysplast.statistics import Interval, difference_interval
+
+QUICK = settings(max_examples=25, deadline=None)
+
+
+def estimate(value, half=np.nan, **more):
+    return Estimate(value=float(value), low=float(value - half), high=float(value + half), **more)
+
+
+def bracket(high, step=20.0):
+    return Estimate(value=high, low=high - step, high=high, is_bracket=True)
+
+
+def cell(*, rheobase=None, gain=None, **more):
+    """A result whose other quantities are missing."""
+    empty = measure_excitability(join_steps([]))
+    held = {
+        "status": "ok",
+        "protocol": "steps",
+        "step_duration_s": 0.5,
+        "rheobase_pa": rheobase or Estimate.missing("not asked"),
+        "gain_hz_per_pa": gain or Estimate.missing("not asked"),
+        "current_pa": np.arange(0.0, 201.0, 20.0),
+        "n_repeats": np.full(11, 3.0),
+        "n_sweeps": 33,
+    }
+    return replace(empty, **held | more)
+
+
+def table(rng, *, rheobase, sd, gain, levels, step_s=0.5, onset_hz=10.0):
+    """The steps of a neuron whose threshold varies from sweep to sweep, as they come out of measuring."""
+    needed = rng.normal(rheobase, sd, levels.size)
+    rate = np.where(levels > needed, onset_hz + gain * (levels - needed), 0.0)
+    count = np.floor(rate * step_s + rng.uniform(size=levels.size)).astype(np.int64)
+    row = np.flatnonzero(count > 0)
+    n, nan = levels.size, np.full(levels.size, np.nan)
+    per_spike = {"threshold_mv": rng.normal(-40.0, 0.5, row.size), "row": row, "time_s": np.full(row.size, 0.2)}
+    per_sweep = {
+        "sweeps": np.arange(n),
+        "start_s": np.full(n, 0.1),
+        "stop_s": np.full(n, 0.1 + step_s),
+        "count": count,
+        "rate_hz": count / step_s,
+        "blocked": np.zeros(n, dtype=bool),
+    }
+    held = {
+        each.name: nan if each.name in SWEEPWISE else nan[: row.size]
+        for each in fields(SpikeResult)
+        if each.name != "status"
+    }
+    spikes = SpikeResult(**held | per_sweep | per_spike)
+    return CurrentSteps(
+        protocol="steps",
+        sweeps=np.arange(n),
+        part=np.zeros(n, dtype=np.int64),
+        start_s=per_sweep["start_s"],
+        stop_s=per_sweep["stop_s"],
+        current_pa=levels,
+        holding_pa=np.zeros(n),
+        reason=("ok",) * n,
+        rest_mv=rng.normal(-65.0, 0.5, n),
+        spontaneous=np.zeros(n, dtype=np.int64),
+        spikes=spikes,
+        steady_mv=np.where(count == 0, 0.15 * levels + rng.normal(0.0, 0.3, n), np.nan),
+        sag_ratio=nan,
+        tau_ms=nan,
+        current_at_spike_pa=nan,
+        ramp_pa_per_s=nan,
+        trace_mv=np.zeros((n, 0)),
+        trace_s=np.zeros(0),
+    )
+
+
+SWEEPWISE = ("latency_ms", "isi_cv", "cv2", "lv", "adaptation_index")
+
+
+def measured(rng, **truth):
+    return measure_excitability(table(rng, **truth))
+
+
+class TestDifference:
+    def test_symmetric_intervals_add_in_quadrature(self):
+        low, high = difference_interval(1.0, Interval(-2.0, 4.0), 11.0, Interval(7.0, 15.0))
+        assert (low, high) == (5.0, 15.0)
+
+    def test_against_a_published_example(self):
+        # Newcombe 1998 (Stat Med 17:873), method 10 for 56/70 − 48/80, which MOVER generalises: 0.0524 to 0.3339.
+        def wilson(k, n, z=1.959964):
+            middle, half = k + z**2 / 2, z * np.sqrt(k * (n - k) / n + z**2 / 4)
+            return Interval((middle - half) / (n + z**2), (middle + half) / (n + z**2))
+
+        low, high = difference_interval(48 / 80, wilson(48, 80), 56 / 70, wilson(56, 70))
+        assert low == pytest.approx(0.0524, abs=5e-5)
+        assert high == pytest.approx(0.3339, abs=5e-5)
+
+    def test_open_and_missing_sides(self):
+        low, high = difference_interval(1.0, Interval(0.0, np.inf), 2.0, Interval(1.0, 3.0))
+        assert low == -np.inf
+        assert np.isfinite(high)
+        assert np.isnan(difference_interval(1.0, Interval(np.nan, np.nan), 2.0, Interval(1.0, 3.0))).all()
+
+
+class TestDecision:
+    @pytest.mark.parametrize(
+        ("before", "after", "sign"),
+        [
+            ({"rheobase": bracket(120.0)}, {"rheobase": bracket(60.0)}, "up"),
+            ({"rheobase": bracket(60.0)}, {"rheobase": bracket(120.0)}, "down"),
+            ({"rheobase": bracket(120.0)}, {"rheobase": bracket(100.0)}, "inconclusive"),  # one step
+            ({"gain": estimate(0.2, 0.02)}, {"gain": estimate(0.3, 0.02)}, "up"),
+            ({"gain": estimate(0.3, 0.02)}, {"gain": estimate(0.2, 0.02)}, "down"),
+            ({"rheobase": estimate(100, 5)}, {"rheobase": estimate(70, 5)}, "up"),
+            ({"rheobase": estimate(100, 1)}, {"rheobase": estimate(93, 1)}, "inconclusive"),  # clear, but small
+            (
+                {"rheobase": estimate(100, 3), "gain": estimate(0.3, 0.01)},
+                {"rheobase": estimate(101, 3), "gain": estimate(0.3, 0.01)},
+                "no change",
+            ),
+            ({"rheobase": estimate(100, 3)}, {"rheobase": estimate(101, 3)}, "inconclusive"),  # the gain is unknown
+            (
+                {"rheobase": estimate(100, 5), "gain": estimate(0.3, 0.02)},
+                {"rheobase": estimate(60, 5), "gain": estimate(0.15, 0.02)},
+                "inconclusive",
+            ),
+            ({}, {}, "refused"),
+        ],
+    )  # fmt: skip
+    def test_sign(self, before, after, sign):
+        verdict = judge_intrinsic(cell(**before), cell(**after))
+        assert verdict.sign == sign
+        assert verdict.sign_sentence.startswith(sign) or sign == "refused"
+        assert (verdict.status == "ok") == (sign != "refused")
+        assert np.isnan(verdict.change)
+
+    def test_the_numbers_and_the_contradiction_are_said(self):
+        verdict = judge_intrinsic(
+            cell(rheobase=estimate(100, 5), gain=estimate(0.3, 0.02)),
+            cell(rheobase=estimate(60, 5), gain=estimate(0.15, 0.02)),
+        )
+        assert "contradict each other" in verdict.sign_sentence
+        assert "rheobase 100 → 60 pA (change -40 [-47.1, -32.9] pA)" in verdict.sign_sentence
+        assert [each.points_to for each in verdict.evidence[:2]] == ["up", "down"]
+
+    def test_a_cell_that_fell_silent(self):
+        silent = Estimate(value=np.nan, low=300.0, high=np.inf, status="the cell did not fire", is_bracket=True)
+        verdict = judge_intrinsic(cell(rheobase=bracket(120.0)), cell(rheobase=silent))
+        assert verdict.sign == "down"
+        assert "rheobase 120 pA before, above 300 pA after" in verdict.sign_sentence
+        assert np.isnan(verdict.evidence[0].value)
+        assert verdict.evidence[0].low == 180.0
+        assert judge_intrinsic(cell(rheobase=silent), cell(rheobase=silent)).sign == "refused"
+
+    def test_what_it_would_take(self):
+        steps = judge_intrinsic(cell(rheobase=bracket(120.0)), cell(rheobase=bracket(100.0)))
+        assert "steps of 5.5 pA" in steps.sign_sentence  # half of 10 % of the middle, 110 pA
+        repeats = judge_intrinsic(cell(gain=estimate(0.3, 0.1)), cell(gain=estimate(0.4, 0.1)))
+        # Half-width 0.1414 against a change of 0.1: (1.414)² times the sweeps.
+        assert "about 2.0 × the sweeps" in repeats.sign_sentence
+
+    @QUICK
+    @given(
+        rheobase=st.tuples(st.floats(20, 300), st.floats(20, 300), st.floats(1, 40)),
+        gain=st.tuples(st.floats(0.05, 1), st.floats(0.05, 1), st.floats(0.005, 0.2)),
+    )
+    def test_swapping_the_phases_swaps_the_answer(self, rheobase, gain):
+        def one(i):
+            return cell(rheobase=estimate(rheobase[i], rheobase[2]), gain=estimate(gain[i], gain[2]))
+
+        # Without margins, which are relative to what came before.
+        none = IntrinsicConfig(smallest_change_percent=0.0)
+        there, back = judge_intrinsic(one(0), one(1), config=none), judge_intrinsic(one(1), one(0), config=none)
+        assert {"up": "down", "down": "up"}.get(there.sign, there.sign) == back.sign
+        for first, second in zip(there.evidence[:2], back.evidence[:2], strict=True):
+            assert first.low == pytest.approx(-second.high)
+
+    @QUICK
+    @given(scale=st.floats(0.01, 100.0), shift=st.floats(-0.5, 1.0))
+    def test_units_do_not_matter(self, scale, shift):
+        before, after = estimate(100 * scale, 10 * scale), estimate(100 * scale * (1 + shift), 10 * scale)
+        small = judge_intrinsic(cell(rheobase=estimate(100, 10)), cell(rheobase=estimate(100 * (1 + shift), 10)))
+        assert judge_intrinsic(cell(rheobase=before), cell(rheobase=after)).sign == small.sign
+
+
+class TestEvidence:
+    def test_every_quantity_is_listed_with_its_direction(self):
+        before = {"threshold_mv": estimate(-40, 0.5), "rin_mohm": estimate(150, 5), "sag_ratio": estimate(0.1, 0.01)}
+        after = {"threshold_mv": estimate(-45, 0.5), "rin_mohm": estimate(110, 5), "sag_ratio": estimate(0.2, 0.01)}
+        more = {"tau_ms": estimate(20, 8), "rest_mv": estimate(-65, 0.2)}
+        verdict = judge_intrinsic(
+            cell(rheobase=bracket(120.0), **before, **more), cell(rheobase=bracket(60.0), **after, **more)
+        )
+        found = {each.index: each for each in verdict.evidence}
+        assert {name: each.points_to for name, each in found.items()} == {
+            "rheobase (pA)": "up",
+            "f–I gain (Hz/pA)": "not available",
+            "threshold (mV)": "up",
+            "R_in (MΩ)": "down",
+            "sag": "neither",
+            "τ (ms)": "undetermined",
+            "rest (mV)": "neither",
+        }
+        assert found["threshold (mV)"].value == pytest.approx(-5.0)
+        assert "easier" in found["threshold (mV)"].sentence
+        assert "neither easier nor harder" in found["sag"].sentence
+        assert found["rest (mV)"].sentence.endswith("no change beyond the smallest of interest")
+        assert pickle.loads(pickle.dumps(verdict)).sign == "up"  # noqa: S301 - our own bytes
+        assert len(verdict.to_frame()) == 1
+
+
+class TestComparability:
+    def outcome(self, before, after, name):
+        verdict = judge_intrinsic(before, after)
+        return verdict, next(each for each in verdict.quality if each.name == name)
+
+    def test_ramps_and_steps_cannot_be_compared(self):
+        steps = cell(rheobase=bracket(120.0))
+        verdict, check = self.outcome(steps, cell(rheobase=estimate(60, 3), protocol="ramp"), "protocol")
+        assert verdict.sign == "refused"
+        assert check.outcome == "fail"
+        assert "cannot be compared" in verdict.status
+
+    def test_neither_can_steps_of_another_length_or_ramps_of_another_speed(self):
+        one = cell(rheobase=bracket(120.0))
+        verdict, _ = self.outcome(one, replace(one, step_duration_s=1.0), "protocol")
+        assert verdict.sign == "refused"
+        assert "another length before (0.5 s) than after (1 s)" in verdict.status
+        ramp = replace(one, protocol="ramp", ramp_pa_per_s=100.0)
+        assert self.outcome(ramp, replace(ramp, ramp_pa_per_s=200.0), "protocol")[0].sign == "refused"
+
+    @pytest.mark.parametrize(
+        ("name", "change"),
+        [
+            ("currents", {"current_pa": np.arange(0.0, 401.0, 40.0)}),
+            ("repeats", {"n_repeats": np.ones(11)}),
+            ("rest", {"rest_mv": estimate(-55, 0.5)}),
+            ("holding", {"holding_pa": estimate(-60, 0.5)}),
+            ("spontaneous firing", {"n_spontaneous": 2}),
+            ("depolarisation block", {"n_blocked": 1}),
+        ],
+    )
+    def test_a_difference_is_warned_of(self, name, change):
+        base = cell(rheobase=bracket(120.0), rest_mv=estimate(-65, 0.5), holding_pa=estimate(0, 0.5))
+        assert self.outcome(base, base, name)[1].outcome == "pass"
+        assert self.outcome(base, replace(base, **change), name)[1].outcome == "warn"
+
+    def test_a_phase_without_steps_refuses(self):
+        empty = measure_excitability(join_steps([]))
+        verdict = judge_intrinsic(cell(rheobase=bracket(120.0)), empty)
+        assert verdict.status == verdict.sign_sentence == "after: there is no recording of current steps"
+        assert isinstance(empty, ExcitabilityResult)
+
+    def test_impossible_settings_raise(self):
+        with pytest.raises(SettingsError):
+            IntrinsicConfig(smallest_change_percent=-1.0)
+
+
+LEVELS = np.arange(0.0, 261.0, 20.0)
+
+
+class TestHowOftenItIsWrong:
+    """The simulator of `table` shares nothing with the likelihood: thresholds are drawn, spikes are counted."""
+
+    def signs(self, n, seed, *, change=1.0, gain_change=1.0, sd=8.0, n_repeats=3):
+        rng, signs = np.random.default_rng(seed), []
+        for _ in range(n):
+            rheobase, gain = rng.uniform(80.0, 140.0), rng.uniform(0.2, 0.5)
+            levels = np.repeat(LEVELS, n_repeats)
+            before = measured(rng, rheobase=rheobase, sd=sd, gain=gain, levels=levels)
+            after = measured(rng, rheobase=change * rheobase, sd=sd, gain=gain_change * gain, levels=levels)
+            signs.append(judge_intrinsic(before, after).sign)
+        return np.array(signs)
+
+    def test_a_large_change_is_seen(self):
+        assert np.mean(self.signs(20, 1, change=0.5) == "up") > 0.8
+        assert np.mean(self.signs(20, 2, change=1.6) == "down") > 0.8
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("sd", "n_repeats"), [(8.0, 1), (8.0, 3), (20.0, 3)])
+    def test_without_a_change_up_or_down_is_rare(self, sd, n_repeats):
+        signs = self.signs(200, 3, sd=sd, n_repeats=n_repeats)
+        # At most 5 %, and two SE of 200 cells.
+        assert np.mean(np.isin(signs, ["up", "down"])) <= 0.05 + 0.03
+
+    @pytest.mark.slow
+    def test_the_wrong_way_is_never_taken(self):
+        assert not np.isin("down", self.signs(100, 4, change=0.7))
+        assert not np.isin("up", self.signs(100, 5, gain_change=0.6))

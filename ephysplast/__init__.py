@@ -12,14 +12,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ephysplast import analysers, classify, io, plotting, report, study, synthesis
+    from ephysplast import analysers, classify, fitting, io, plotting, report, simulator, study, synthesis
     from ephysplast.io import read
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "analysers", "classify", "io", "plotting", "read", "report", "study", "synthesis"]
+_ROOMS = ("analysers", "classify", "fitting", "io", "plotting", "report", "simulator", "study", "synthesis")
 
-_ROOMS = ("analysers", "classify", "io", "plotting", "report", "study", "synthesis")
+__all__ = [
+    "__version__",
+    "analysers",
+    "classify",
+    "fitting",
+    "io",
+    "plotting",
+    "read",
+    "report",
+    "simulator",
+    "study",
+    "synthesis",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from ephysplast.analysers.passive import TestPulseConfig, TestPulseResult, measu
 from ephysplast.errors import SettingsError
 from ephysplast.recording import Channel, FloatArray, IntArray, Recording
 
-_PLAUSIBLE_MOHM = 100.0  # a larger one is what capacitance compensation has left of the transient
+PLAUSIBLE_MOHM = 100.0  # a larger one is what capacitance compensation has left of the transient
 _SWEEP_APART = 0.5  # of the mean
 _LARGEST_MV = 30.0  # beyond, channels open and the transient is not the membrane's
 
@@ -47,7 +47,7 @@ def _believed(pulse: TestPulseResult) -> tuple[FloatArray, FloatArray]:
     mean, (low, high) = pulse.mean_rs_mohm, pulse.rs_interval_mohm
     # A transient of a sample or two (compensated well) gives any number: then the sweeps disagree.
     vague = np.isfinite(high - low) and not high - low <= mean
-    if vague or not mean <= _PLAUSIBLE_MOHM:
+    if vague or not mean <= PLAUSIBLE_MOHM:
         return np.full(pulse.rs_mohm.size, np.nan), np.full(pulse.rs_mohm.size, np.nan)
     with np.errstate(invalid="ignore"):
         near = np.abs(pulse.rs_mohm - mean) <= _SWEEP_APART * mean

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NO_CONTROL: Final = "the control has no reading at this potential"
 
 _SMOOTHED = 5  # sweeps: a slow change of R_s is followed, a misread one is not
-_RESOLVED_MOHM = 0.3  # what remains of a well compensated R_s charges the cell within a sample or two
+_RESOLVED_MOHM = 0.2  # what remains of a well compensated R_s charges the cell within a sample or two
 _MV = 1e-3  # pA · MΩ in mV, and nS · MΩ as a ratio
 
 

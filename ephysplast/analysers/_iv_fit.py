@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from scipy.special import gammaincinv
 
 from ephysplast.analysers._iv_correct import Points
 from ephysplast.analysers._nernst import ghk_current
@@ -91,13 +92,14 @@ class Curve(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A curve, and the pulls of independent observations on its parameters: groups of (n_units, 2) and their df.
+    """A curve, and the pulls of independent observations on its parameters.
 
+    Pulls come in groups of (n_units, 2), each with its degrees of freedom for reversal and slope.
     `slope_varies` is False where one or two ramps cannot tell how much the conductance varies from ramp to ramp.
     """
 
     curve: Curve
-    pulls: tuple[tuple[FloatArray, float], ...]
+    pulls: tuple[tuple[FloatArray, FloatArray], ...]
     said: str
     slope_varies: bool = True
 
@@ -121,7 +123,7 @@ def fit_points(points: Points, *, is_ramp: bool, temperature_degc: float, config
         pulls = [_cluster_pulls(fit, points.cluster)]
         if n_control:
             off = -(points.control_off * fit.inlier) @ fit.design @ fit.bread
-            pulls.append((off / np.sqrt(n_control * (n_control - 1.0)), n_control - 1.0))
+            pulls.append((off / np.sqrt(n_control * (n_control - 1.0)), np.full(2, n_control - 1.0)))
         return Fitted(fit.curve, tuple(pulls), f"{n_ramps} ramps")
     if is_ramp:
         fit = _robust(*_level_means(points, by_command=True), temperature_degc, config)
@@ -138,23 +140,29 @@ def fit_points(points: Points, *, is_ramp: bool, temperature_degc: float, config
 
 def draw(fitted: Fitted, n_boot: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw reversal and slope in pairs, shape (n_boot,) each; empty where nothing tells how sure they are."""
-    freedoms = np.array([freedom for _, freedom in fitted.pulls])
-    if not (freedoms > 0.0).all() or not all(np.isfinite(pulls).all() for pulls, _ in fitted.pulls):
+    if not all(np.isfinite(pulls).all() and (freedom > 0.0).all() for pulls, freedom in fitted.pulls):
         return _NOTHING, _NOTHING
-    freedom = min(_freedom(fitted.pulls, each) for each in (fitted.curve.by_reversal(), _SLOPE))
     moved = np.zeros((n_boot, 2))
     for pulls, _ in fitted.pulls:
         moved += rng.normal(size=(n_boot, len(pulls))) @ pulls
-    spread = np.sqrt(freedom / rng.chisquare(freedom, size=n_boot))
-    return fitted.curve.reversal_and_slope(fitted.curve.parameters + spread[:, None] * moved)
+    # Reversal and slope each have their degrees of freedom; what makes one of them uncertain is shared.
+    share = rng.uniform(size=n_boot)
+    spread = [np.sqrt(0.5 * each / gammaincinv(0.5 * each, share)) for each in _freedoms(fitted)]
+    toward = fitted.curve.by_reversal()
+    reversal, slope = spread[0] * (moved @ toward), spread[1] * moved[:, 1]
+    moved = np.stack([(reversal - toward[1] * slope) / toward[0], slope], axis=1)
+    return fitted.curve.reversal_and_slope(fitted.curve.parameters + moved)
 
 
-def _freedom(pulls: tuple[tuple[FloatArray, float], ...], toward: FloatArray) -> float:
-    """Degrees of freedom of what several groups make uncertain together (Welch & Satterthwaite)."""
-    variances = np.array([float(np.sum((each @ toward) ** 2)) for each, _ in pulls])
-    freedoms = np.array([freedom for _, freedom in pulls])
-    total = float(variances.sum())
-    return total**2 / float(np.sum(variances**2 / freedoms)) if total > 0.0 else float(freedoms.min())
+def _freedoms(fitted: Fitted) -> list[float]:
+    """Degrees of freedom of reversal and slope, of all that makes them uncertain (Welch & Satterthwaite)."""
+    answer = []
+    for i, toward in enumerate((fitted.curve.by_reversal(), _SLOPE)):
+        variances = np.array([float(np.sum((pulls @ toward) ** 2)) for pulls, _ in fitted.pulls])
+        freedoms = np.array([freedom[i] for _, freedom in fitted.pulls])
+        total = float(variances.sum())
+        answer.append(total**2 / float(np.sum(variances**2 / freedoms)) if total > 0.0 else float(freedoms.min()))
+    return answer
 
 
 class _Robust(NamedTuple):
@@ -232,22 +240,22 @@ def _inverse(design: FloatArray, weight: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.pinv((design * weight[:, None]).T @ design, hermitian=True), dtype=np.float64)
 
 
-def _cluster_pulls(fit: _Robust, cluster: NDArray[np.integer]) -> tuple[FloatArray, float]:
+def _cluster_pulls(fit: _Robust, cluster: NDArray[np.integer]) -> tuple[FloatArray, FloatArray]:
     """Gather the pulls of the readings of one ramp, or of one stretch of it."""
     names, place = np.unique(cluster, return_inverse=True)
     sums = np.zeros((names.size, 2))
     np.add.at(sums, place.reshape(-1), fit.design * fit.psi[:, None])
     freedom = names.size - 1.0
-    return sums @ fit.bread * np.sqrt(names.size / max(freedom, 1.0)), freedom
+    return sums @ fit.bread * np.sqrt(names.size / max(freedom, 1.0)), np.full(2, freedom)
 
 
-def _reading_pulls(fit: _Robust) -> tuple[FloatArray, float]:
-    """Return the pull of each reading, freed of its leverage, and the degrees of freedom of the reversal."""
+def _reading_pulls(fit: _Robust) -> tuple[FloatArray, FloatArray]:
+    """Return the pull of each reading, freed of its leverage, and the degrees of freedom of reversal and slope."""
     hat = np.einsum("ij,jk,ik->i", fit.design, fit.bread, fit.design) * fit.inlier
     free = np.sqrt(np.clip(1.0 - hat, 1e-6, None))
     pulls = (fit.design * (fit.psi / free)[:, None]) @ fit.bread
     if fit.psi.size <= 2:
-        return pulls, 0.0
+        return pulls, np.zeros(2)
     kept = np.flatnonzero(fit.inlier)
     left = np.eye(kept.size) - fit.design[kept] @ fit.bread @ fit.design[kept].T
     freedoms = []
@@ -256,7 +264,7 @@ def _reading_pulls(fit: _Robust) -> tuple[FloatArray, float]:
         gram = share[:, None] * left * share[None, :]
         trace = float(np.trace(gram))
         freedoms.append(max(trace**2 / float(np.sum(gram**2)), 1.0) if trace > 0.0 else 0.0)
-    return pulls, min(freedoms)
+    return pulls, np.array(freedoms)
 
 
 def _level_means(points: Points, *, by_command: bool) -> tuple[FloatArray, FloatArray]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ephysplast.analysers._iv_access import Access
+from ephysplast.analysers._iv_access import PLAUSIBLE_MOHM, Access
 from ephysplast.analysers._iv_protocol import Ramps
 from ephysplast.analysers._segments import Segment
 from ephysplast.errors import OK
@@ -148,7 +148,8 @@ def _membrane(
     if usable.size:
         jump, tau_s = _corner(trace, sweeps[usable], chosen[usable[0]][0])
         cm = jump / _slope(chosen[usable[0]][0], trace.rate_hz)
-        if cm > 0.0:
+        # What charges through more than that is no membrane: the current bends for reasons of its own.
+        if cm > 0.0 and not 1e6 * tau_s / cm > PLAUSIBLE_MOHM:
             return _Membrane(cm, tau_s, "C_m from the ramp's onset")
     return _Membrane(np.nan, np.nan, "")
 

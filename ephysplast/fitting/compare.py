@@ -125,17 +125,10 @@ def compare_conditions(
         fit_window(each, window, rng=stream, config=chosen, with_profiles=False)
         for each, stream in zip(tables, rng.spawn(3), strict=True)
     )
-    at = both.curve_delta_t_ms
     failed = [each.status for each in (one, two, both) if each.convergence == "failed"]
-    if failed:
-        flat = np.full(at.size, nan)
-        low, curve, high, gain, status = flat, flat, flat, nan, failed[0]
-    else:
-        n = min(1000, len(one.draws), len(two.draws))
-        apart = window.changes(at, two.draws[:n]) - window.changes(at, one.draws[:n])
-        tails = 0.5 * (1.0 - chosen.level)
-        low, curve, high = np.quantile(apart, [tails, 0.5, 1.0 - tails], axis=0)
-        gain, status = one.log_evidence + two.log_evidence - both.log_evidence, OK
+    status = failed[0] if failed else OK
+    gain = nan if failed else one.log_evidence + two.log_evidence - both.log_evidence
+    low, curve, high = _curves(one, two, both.curve_delta_t_ms, chosen.level)
     difference = tuple(_difference(one, two, i, chosen.level) for i in range(len(one.names)))
     return WindowComparison(
         window=window,
@@ -144,7 +137,7 @@ def compare_conditions(
         second=two,
         together=both,
         difference=difference,
-        delta_t_ms=at,
+        delta_t_ms=both.curve_delta_t_ms,
         curve=curve,
         curve_low=low,
         curve_high=high,
@@ -152,6 +145,15 @@ def compare_conditions(
         status=status,
         sentence=_sentence(gain, status, one, two),
     )
+
+
+def _curves(one: WindowFit, two: WindowFit, at: FloatArray, level: float) -> FloatArray:
+    """Return the difference of the change at each Δt: lower end, median, upper end."""
+    n = min(1000, len(one.draws), len(two.draws))
+    if n == 0:
+        return np.full((3, at.size), nan)
+    apart = two.window.changes(at, two.draws[:n]) - one.window.changes(at, one.draws[:n])
+    return np.asarray(np.quantile(apart, [0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level], axis=0))
 
 
 def _difference(one: WindowFit, two: WindowFit, index: int, level: float) -> Estimate:

@@ -113,8 +113,10 @@ def _estimate(
 ) -> tuple[Estimate, Convergence]:
     level = model.config.level
     median, low, high = interval(values, level)
-    if parameter.name in point.at_bound and parameter.role != "noise":
-        bound = float(point.values[point.names.index(parameter.name)])
+    bound = float(point.values[point.names.index(parameter.name)])
+    # A scatter below what any recording resolves is no trouble; its interval holds the bound.
+    small_noise = parameter.role == "noise" and bound < median
+    if parameter.name in point.at_bound and not small_noise:
         within = f"{100 * level:g} % of the posterior lie between {_ends(parameter, values, bound, level)}"
         return Estimate.missing(
             f"at its bound: the most likely value is {parameter.said(bound)}, and {within}"

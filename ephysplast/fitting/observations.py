@@ -156,15 +156,8 @@ def make_observations(
     if not at.size:
         raise EphysplastError("there is no observation to fit", wanted="Δt and change of each cell or mean")
     arrays = {name: _filled(value, at.size, name) for name, value in given.items()}
-    for name, value in {"delta_t_ms": at, **arrays}.items():
-        if not np.isfinite(value).all():
-            raise EphysplastError(f"{name} has values that are missing or infinite", remedy="leave those rows out")
-    for name in ("change_error", "delta_t_sd_ms", "delta_t_error_ms"):
-        if (arrays[name] < 0.0).any():
-            raise EphysplastError(f"{name} cannot be negative", got=f"{arrays[name].min():g}")
+    _refuse_impossible({"delta_t_ms": at, **arrays})
     cells = arrays.pop("n_cells")
-    if (cells < 1.0).any():
-        raise EphysplastError("a mean needs at least one cell", got=f"n = {cells.min():g}")
     share = np.where(arrays["change_error"] > 0.0, 1.0, 1.0 / cells)
     words = [each if each else ("",) * at.size for each in (label, condition)]
     if any(len(each) != at.size for each in words):
@@ -199,6 +192,17 @@ def pooled(*tables: Observations) -> Observations:
         condition=tuple(each for table in tables for each in table.condition),
         source=" and ".join(dict.fromkeys(each.source for each in tables)),
     )
+
+
+def _refuse_impossible(arrays: Mapping[str, FloatArray]) -> None:
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise EphysplastError(f"{name} has values that are missing or infinite", remedy="leave those rows out")
+    for name in ("change_error", "delta_t_sd_ms", "delta_t_error_ms"):
+        if (arrays[name] < 0.0).any():
+            raise EphysplastError(f"{name} cannot be negative", got=f"{arrays[name].min():g}")
+    if (arrays["n_cells"] < 1.0).any():
+        raise EphysplastError("a mean needs at least one cell", got=f"n = {arrays['n_cells'].min():g}")
 
 
 def _filled(value: ArrayLike, n: int, name: str) -> FloatArray:

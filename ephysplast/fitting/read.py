@@ -244,6 +244,9 @@ def _doubts(made: Observations) -> tuple[str, ...]:
         notes.append(
             f"{repeated} rows repeat a label: they are counted as independent, which one cell measured twice is not"
         )
+    huge = int((made.change > 10.0).sum())
+    if huge:
+        notes.append(f"{huge} changes are above 1000 %: is the unit right?")
     below = int((made.change < -1.0).sum())
     if below:
         notes.append(f"{below} changes are below −100 %: responses that reversed")

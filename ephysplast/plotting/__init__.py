@@ -14,10 +14,19 @@ from ephysplast.plotting.excitability import (
     excitability_figure,
 )
 from ephysplast.plotting.experiment import experiment_figure
+from ephysplast.plotting.fitting import draw_ranking, draw_residuals, draw_windows, windows_figure
 from ephysplast.plotting.locus import draw_cv_plane, draw_paired_pulse
 from ephysplast.plotting.recording import draw_channel, recording_figure
 from ephysplast.plotting.reversal import draw_current_split, draw_current_voltage, reversal_figure
 from ephysplast.plotting.save import save_figure
+from ephysplast.plotting.simulator import (
+    draw_rule_spikes,
+    draw_rule_states,
+    draw_rule_window,
+    draw_rule_window_map,
+    rule_states_figure,
+    rule_window_figure,
+)
 from ephysplast.plotting.style import plain
 from ephysplast.plotting.traces import draw_traces
 from ephysplast.plotting.words import draw_verdict
@@ -34,35 +43,24 @@ __all__ = [
     "draw_potential_traces",
     "draw_quality",
     "draw_ramp_currents",
+    "draw_ranking",
+    "draw_residuals",
+    "draw_rule_spikes",
+    "draw_rule_states",
+    "draw_rule_window",
+    "draw_rule_window_map",
     "draw_step_traces",
     "draw_time_course",
     "draw_traces",
     "draw_verdict",
+    "draw_windows",
     "excitability_figure",
     "experiment_figure",
     "plain",
     "recording_figure",
     "reversal_figure",
-    "save_figure",
-]
-
-from ephysplast.plotting.fitting import draw_ranking, draw_residuals, draw_windows, windows_figure
-from ephysplast.plotting.simulator import (
-    draw_rule_spikes,
-    draw_rule_states,
-    draw_rule_window,
-    draw_rule_window_map,
-    rule_states_figure,
-    rule_window_figure,
-)
-
-__all__ += ["draw_ranking", "draw_residuals", "draw_windows", "windows_figure"]
-
-__all__ += [
-    "draw_rule_spikes",
-    "draw_rule_states",
-    "draw_rule_window",
-    "draw_rule_window_map",
     "rule_states_figure",
     "rule_window_figure",
+    "save_figure",
+    "windows_figure",
 ]

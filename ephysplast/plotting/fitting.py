@@ -108,22 +108,25 @@ def draw_windows(axes: "Axes", ranking: "WindowRanking") -> None:
         zero(0.0, color=PALE, linewidth=0.6, zorder=0)
     rivals = [each for each in ranking.rivals() if each is not ranking.best][: len(_COLOURS) - 1]
     for each, colour in zip((ranking.best, *rivals), _COLOURS, strict=False):
-        best = each is ranking.best
+        is_best = each is ranking.best
         for side in (each.curve_delta_t_ms < 0.0, each.curve_delta_t_ms > 0.0):
             at = each.curve_delta_t_ms[side]
-            if best:
+            if is_best:
                 band = 100.0 * each.curve_low[side], 100.0 * each.curve_high[side]
                 axes.fill_between(at, *band, color=colour, alpha=0.18, linewidth=0, zorder=1, label="band")
-            style = {"linewidth": 1.4} if best else {"linewidth": 0.9, "linestyle": (0, (4, 2))}
+            style = {"linewidth": 1.4} if is_best else {"linewidth": 0.9, "linestyle": (0, (4, 2))}
             label = each.window.short if side[-1] else "_left side"
-            axes.plot(at, 100.0 * each.curve[side], color=colour, zorder=3 if best else 2, label=label, **style)
+            axes.plot(at, 100.0 * each.curve[side], color=colour, zorder=3 if is_best else 2, label=label, **style)
     _bars(axes, observations)
     axes.scatter(
         observations.delta_t_ms, 100.0 * observations.change, s=9, color=INK, alpha=0.75, linewidths=0, zorder=4,
         label="observations",
     )  # fmt: skip
-    shown = 100.0 * np.concatenate([observations.change, ranking.best.curve_low, ranking.best.curve_high])
-    axes.set_ylim(*robust_limits(shown, include=[0.0, *(100.0 * observations.change)]))
+    best = ranking.best
+    ends = [observations.change - observations.change_error, observations.change + observations.change_error]
+    # A band may be very wide near 0: it need not be seen whole, the window and the cells must.
+    seen = 100.0 * np.concatenate([*ends, best.curve])
+    axes.set_ylim(*robust_limits(100.0 * np.concatenate([best.curve_low, best.curve_high]), include=[0.0, *seen]))
     axes.set_xlim(*_x_limits(ranking.best.curve_delta_t_ms))
     axes.set_ylabel("change (%)")
     handles, labels = axes.get_legend_handles_labels()

@@ -100,7 +100,8 @@ class ClosedFormState:
 class CalciumClosedForm(Equations):
     """The expected change of many synapses, from the total time above each threshold.
 
-    The drift between the two stable states is neglected, as in the paper; it is slow against any induction.
+    As in the paper, the drift between the two stable states is neglected (it is slow against any induction), and so is
+    the order in which calcium was above which threshold: it is meant for protocols that repeat themselves.
     """
 
     most_sets: ClassVar[int] = 1500

@@ -102,9 +102,9 @@ class Parameter:
     confidence: str
 
     def __post_init__(self) -> None:
-        """Refuse a value outside its own bounds."""
-        ends = (self.value, self.prior.low, self.prior.high)
-        if not all(self.low <= each <= self.high for each in ends) or not self.prior.low < self.prior.high:
+        """Refuse a value outside its own prior or bounds."""
+        ends = (self.low, self.prior.low, self.value, self.prior.high, self.high)
+        if list(ends) != sorted(ends) or not self.prior.low < self.prior.high:
             raise EphysplastError(f"the parameter {self.name} contradicts its own bounds", got=str(self))
         if self.confidence not in CONFIDENCES:
             raise EphysplastError(

@@ -67,6 +67,8 @@ class Protocol:
 
     def __post_init__(self) -> None:
         """Strip units once, refuse what is no spike train, and make the times unchangeable."""
+        if not np.isfinite(self.rest_mv):
+            raise SettingsError("the potential is not a number", got=str(self.rest_mv))
         for name, side in (("pre_s", "presynaptic"), ("post_s", "postsynaptic")):
             times = _spike_train(getattr(self, name), side)
             times.setflags(write=False)
@@ -97,8 +99,6 @@ class Protocol:
         >>> Protocol(pre_s=np.array([0.0, 1.0])).held_at(-40.0).description
         'spike times as given, held at -40 mV'
         """
-        if not np.isfinite(v_mv):
-            raise SettingsError("the potential is not a number", got=str(v_mv))
         description = f"{self.description}, held at {v_mv:g} mV"
         return replace(self, depolarisations=(), rest_mv=v_mv, description=description)
 

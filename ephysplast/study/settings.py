@@ -151,8 +151,8 @@ def _section(prefix: str, table: Mapping[str, Any]) -> list[str]:
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     nested = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     lines = ["", f"[{prefix}]"] if prefix and plain else []
-    # A JSON number, truth value or string is also a TOML one; a setting that is None stays at its default.
-    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items() if value is not None]
+    # A JSON number, truth value or string is also a TOML one; a setting that is NaN is not set, and stays so.
+    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items() if value == value]
     for key, value in nested.items():
         lines += _section(f"{prefix}.{key}" if prefix else key, value)
     return lines

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.benchmark
 RULE, N_SETS = "triplet_visual_all_full", 10_000
 NAMES = ("a2_plus", "a3_plus", "a2_minus", "a3_minus", "tau_plus_ms", "tau_minus_ms", "tau_x_ms", "tau_y_ms")
 PROTOCOL = pairing(dt_ms=10.0, frequency_hz=20.0, n_pairings=5, n_repeats=15, repeat_interval_s=10.0)
+IN_A_ROW = pairing(dt_ms=10.0, frequency_hz=20.0, n_pairings=75)
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +29,14 @@ def sets():
     return {name: find_rule(RULE).parameter(name).value * rng.uniform(0.5, 1.5, N_SETS) for name in NAMES}
 
 
-def ours(sets):
+def ours(sets, protocol=PROTOCOL):
     start = time.perf_counter()
-    found = simulate(RULE, PROTOCOL, parameters=sets)
+    found = simulate(RULE, protocol, parameters=sets)
     return (time.perf_counter() - start) / N_SETS, found.q
 
 
-def twin(sets, n):
-    events = twins.merged((1e3 * PROTOCOL.pre_s).tolist(), (1e3 * PROTOCOL.post_s).tolist())
+def twin(sets, n, protocol):
+    events = twins.merged((1e3 * protocol.pre_s).tolist(), (1e3 * protocol.post_s).tolist())
     assert len(events) == 150
     rows = list(zip(*(sets[name][:n].tolist() for name in NAMES), strict=True))
     start = time.perf_counter()
@@ -43,17 +44,20 @@ def twin(sets, n):
     return (time.perf_counter() - start) / n, np.array(found)
 
 
-def test_10000_parameter_sets_against_a_plain_loop(sets):
+# Rows that repeat after long pauses are stepped through once; pairings in a row are stepped through all, and there the
+# processor's cache decides, which other programs share: 90 times on a machine of its own, 40 on a crowded one.
+@pytest.mark.parametrize(("protocol", "least"), [(PROTOCOL, 70), (IN_A_ROW, 35)], ids=["15 rows of 5", "75 in a row"])
+def test_10000_parameter_sets_against_a_plain_loop(sets, protocol, least):
     # Turn about, and the best of many: another program on the machine slows down either.
-    times = [(ours(sets)[0], twin(sets, 50)[0]) for _ in range(25)]
+    times = [(ours(sets, protocol)[0], twin(sets, 50, protocol)[0]) for _ in range(25)]
     best_ours, best_twin = np.min(times, axis=0)
-    found, expected = ours(sets)[1], twin(sets, 50)[1]
+    found, expected = ours(sets, protocol)[1], twin(sets, 50, protocol)[1]
     np.testing.assert_allclose(found[:50], expected, rtol=0, atol=1e-12)
     print(
-        f"\ntriplet, 150 spikes, {N_SETS} parameter sets: {1e6 * best_ours:.2f} µs each; plain loop "
+        f"\n{protocol.description}: {N_SETS} parameter sets, {1e6 * best_ours:.2f} µs each; plain loop "
         f"{1e6 * best_twin:.1f} µs: {best_twin / best_ours:.0f} times"
     )
-    assert best_twin >= 70 * best_ours
+    assert best_twin >= least * best_ours
 
 
 def test_10000_parameter_sets_against_brian2(sets):

@@ -184,6 +184,14 @@ def test_a_missing_ltd_side_is_a_bound_and_its_interval_holds_zero(rng):
     assert fitted.estimate("tau_minus_ms").status != OK
 
 
+def test_changes_beyond_all_bounds_are_not_given_a_scatter(rng):
+    table = make_observations(rng.uniform(-60.0, 60.0, 30), rng.normal(0.0, 50.0, 30))
+    fitted = fit_window(table, find_window("none"), rng=rng, config=FitConfig(noise="gaussian", n_particles=200))
+    assert fitted.convergence == "at a bound"
+    assert fitted.status.startswith("σ (noise) is at its bound: the most likely value is 300 %")
+    assert np.isnan(fitted.estimates[-1].value)
+
+
 def test_amplitude_and_time_constant_known_only_together_are_named(rng):
     # All timings far from 0: a larger amplitude that decays faster fits as well.
     at = rng.uniform(30.0, 60.0, 60)

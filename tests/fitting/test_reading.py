@@ -233,6 +233,10 @@ def test_missing_rows_are_counted_and_an_empty_table_is_refused():
         read_observations(table.iloc[1:])
 
 
+def test_changes_that_cannot_be_are_asked_about():
+    assert "1 changes are above 1000 %" in notes(read_observations(frame(dt_ms=[-10, 10], change_percent=[-20, 5000])))
+
+
 def test_reversed_responses_are_said():
     made = read_observations(frame(dt_ms=[-10, 10], change_percent=[-140, 50]))
     assert "1 changes are below −100 %" in notes(made)

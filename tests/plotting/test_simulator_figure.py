@@ -87,7 +87,7 @@ def figures():
     for rule in ("woodin", "costa", "graupner_brunel_dp", "triplet_visual_all_full"):
         yield (
             f"window of {rule}",
-            lambda rule=rule: rule_window_figure(timing_window(rule, dt_ms=DT, frequency_hz=HZ, n_pairings=5)),
+            lambda rule=rule: rule_window_figure(timing_window(rule, dt_ms=DT[::4], frequency_hz=HZ, n_pairings=3)),
         )
         yield (
             f"states of {rule}",

@@ -80,7 +80,7 @@ def test_an_expression_has_shares_that_add_up():
 
 
 def test_a_rule_of_ones_own_is_checked_when_it_is_made_and_needs_no_registration():
-    number = amplitude("a", 0.1, meaning="a step", source="me", confidence=AGREED)
+    number = amplitude("a", 0.1, meaning="a step", source="me", confidence=AGREED, likely=0.5)
     said = {"name": "mine", "family": "own", "summary": "steps", "source": "me", "confidence": AGREED}
     steps = TermEquations(terms=(Term(on="post", sign=1, amplitude=("a",)),))
     mine = Rule(**said, equations=steps, parameters=(number,), expression=POSTSYNAPTIC)

@@ -108,8 +108,7 @@ def test_the_rule_and_every_parameter_are_documented(rule):
         assert each.meaning
         assert each.source
         assert each.confidence in CONFIDENCES
-        assert each.low <= each.prior.low < each.prior.high <= each.high
-        assert each.low <= each.value <= each.high
+        assert each.low <= each.prior.low <= each.value <= each.prior.high <= each.high
         for ending, unit in (("_ms", "ms"), ("_mv", "mV"), ("_hz", "Hz"), ("_pa", "pA"), ("tau_s", "s")):
             if each.name.endswith(ending) and not each.name.endswith("per_mv"):
                 assert each.unit == unit

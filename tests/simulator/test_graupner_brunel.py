@@ -59,10 +59,10 @@ def test_closed_form_within_002_of_its_stochastic_simulation(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("n", "hz"), [(60, 1.0), (75, 20.0), (100, 5.0)])
+@pytest.mark.parametrize(("n", "hz"), [(75, 20.0), (100, 5.0)])
 def test_closed_form_within_002_over_the_whole_window(name, n, hz):
     rule = noisy(name, 20_000)
-    for dt in (-40.0, -20.0, -5.0, 0.0, 5.0, 20.0, 40.0):
+    for dt in (-20.0, -5.0, 0.0, 20.0):
         protocol = pairing(dt_ms=dt, frequency_hz=hz, n_pairings=n)
         simulated = simulate(rule, protocol, rng=np.random.default_rng(1)).q[0]
         assert simulate(name, protocol).q[0] == pytest.approx(simulated, abs=0.02)

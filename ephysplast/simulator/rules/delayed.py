@@ -10,7 +10,7 @@ from ephysplast.simulator.rule import Rule
 from ephysplast.simulator.terms import Term, TermEquations
 
 _HAAS: Final = "Haas, Nowotny & Abarbanel 2006, doi:10.1152/jn.00551.2006"
-_TALATHI: Final = "Talathi, Hwang & Ditto 2008, doi:10.1007/s10827-008-0087-5"
+_TALATHI: Final = "Talathi, Hwang & Ditto 2008, doi:10.1007/s10827-008-0077-7"
 _PEAK_ONLY: Final = (Delayed(exponent="beta", peak="peak_ms"),)
 EQUATIONS: Final = TermEquations(
     terms=(

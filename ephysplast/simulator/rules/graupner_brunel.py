@@ -84,7 +84,7 @@ def _parameters(values: tuple[float, ...]) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def _rule(name: str, equations: Equations, *, way: str, ending: str) -> Rule:
+def _rule(name: str, equations: Equations, *, way: str, ending: str, note: str) -> Rule:
     return Rule(
         name=f"graupner_brunel_{name}{ending}",
         family="calcium thresholds",
@@ -94,15 +94,18 @@ def _rule(name: str, equations: Equations, *, way: str, ending: str) -> Rule:
         expression=POSTSYNAPTIC,
         source=_SOURCE,
         confidence=AGREED,
-        note=f"the rule knows a strength only: that it lives in q is an assumption{_NOTES.get(name, '')}",
+        note=f"the rule knows a strength only: that it lives in q is an assumption{note}{_NOTES.get(name, '')}",
     )
 
 
-_WAYS: Final[tuple[tuple[Equations, str, str], ...]] = (
-    (CalciumClosedForm(), "in closed form", ""),
-    (CalciumStochastic(), "single synapses with noise", "_stochastic"),
+_REPEATS: Final = "; the closed form is meant for protocols that repeat themselves"
+_WAYS: Final[tuple[tuple[Equations, str, str, str], ...]] = (
+    (CalciumClosedForm(), "in closed form", "", _REPEATS),
+    (CalciumStochastic(), "single synapses with noise", "_stochastic", ""),
 )
 
 GRAUPNER_BRUNEL_RULES: Final = tuple(
-    _rule(name, equations, way=way, ending=ending) for equations, way, ending in _WAYS for name in _TABLE
+    _rule(name, equations, way=way, ending=ending, note=note)
+    for equations, way, ending, note in _WAYS
+    for name in _TABLE
 )

@@ -55,7 +55,7 @@ def _parameter(name: str, value: float) -> Parameter:
         slow = name in ("tau_x_ms", "tau_y_ms")
         likely = (10.0, 1000.0) if slow else (2.0, 200.0)
         return time_constant(name, value, meaning=_MEANINGS[name], source=_SOURCE, confidence=AGREED, likely=likely)
-    return amplitude(name, value, meaning=_MEANINGS[name], source=_SOURCE, confidence=AGREED)
+    return amplitude(name, value, meaning=_MEANINGS[name], source=_SOURCE, confidence=AGREED, likely=0.2)
 
 
 def _rule(region: str, which: _Which, size: str, values: tuple[float | None, ...]) -> Rule:

@@ -102,11 +102,16 @@ def same_membrane(readings: "CurrentVoltage", control: "CurrentVoltage") -> "tup
     """Let ramps or steps and their control, which are of one cell, share what only one of them could tell.
 
     A series resistance that was measured in one of them only holds for both. The charging currents of ramps are taken
-    off with one capacitance: each file's own would leave the difference as a current that is not there.
+    off with one capacitance: each file's own would leave the difference as a current that is not there. Where only
+    one of them has it, it is taken off neither, and goes with the control.
     """
     readings, control = _with_access_of(readings, control), _with_access_of(control, readings)
     both = [each.cm_pf for each in (readings, control)]
-    if not np.isfinite(both).all() or not all(both):
+    if not np.isfinite(both).any():
+        return readings, control
+    if not np.isfinite(both).all():
+        left = "charging current subtracted with the control"
+        readings, control = (replace(each, response_value=each.total_pa, charging=left) for each in (readings, control))
         return readings, control
     mean = float(np.mean(both))
     answer = []

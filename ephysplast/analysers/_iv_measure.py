@@ -77,13 +77,9 @@ def measure_evoked(
     trace, current_clamp = channel.trace, channel.clamp == "current"
     gap, base = config.baseline_gap_ms * 1e-3, config.baseline_ms * 1e-3
     baseline = rows_around(trace, times.at_s, -gap - base, -gap, sweeps=sweeps).mean(axis=1)
-    if current_clamp:
-        held = _Held(baseline, np.full(sweeps.size, np.inf), Access(np.full((2, sweeps.size), np.nan)[0], baseline, ""))
-    else:
-        found = _held(recording, channel, sweeps, times, config)
-        if found is None:
-            return {"status": NO_COMMAND}
-        held = found
+    held = _unclamped(baseline) if current_clamp else _held(recording, channel, sweeps, times, config)
+    if held is None:
+        return {"status": NO_COMMAND}
     after, before = _extent(held, times, config), round(_BEFORE_MS * 1e-3 * trace.rate_hz) / trace.rate_hz
     cut = rows_around(trace, times.event_s, -before, after, sweeps=sweeps)
     cut_s = np.arange(cut.shape[1]) / trace.rate_hz - before
@@ -155,6 +151,11 @@ def _extent(held: _Held, times: _Times, config: "CurrentVoltageConfig") -> float
     least = (config.search_start_ms + 2.0 + 2.0 * config.reading_ms) * 1e-3
     ends = np.concatenate([held.until_s, until_next])
     return float(min(after, ends[ends >= least].min(initial=np.inf)))
+
+
+def _unclamped(potential: FloatArray) -> _Held:
+    unknown = np.full(potential.size, np.nan)
+    return _Held(potential, np.full(potential.size, np.inf), Access(unknown, unknown, ""))
 
 
 def _held(

@@ -149,7 +149,7 @@ def _membrane(
         jump, tau_s = _corner(trace, sweeps[usable], chosen[usable[0]][0])
         cm = jump / _slope(chosen[usable[0]][0], trace.rate_hz)
         # What charges through more than that is no membrane: the current bends for reasons of its own.
-        if cm > 0.0 and not 1e6 * tau_s / cm > PLAUSIBLE_MOHM:
+        if cm > 0.0 and 1e6 * tau_s / cm <= PLAUSIBLE_MOHM:
             return _Membrane(cm, tau_s, "C_m from the ramp's onset")
     return _Membrane(np.nan, np.nan, "")
 
@@ -157,7 +157,7 @@ def _membrane(
 def _corner(trace: Trace, sweeps: IntArray, limb: Segment) -> tuple[float, float]:
     """Fit the charging current at the ramp's onset, ``A (1 − exp(−t/τ)) + b t``; A in pA, τ in s.
 
-    NaN where A does not stand out of the noise; τ alone is NaN where it may as well be no time at all.
+    NaN where A does not stand out of the noise, or may as well come at once: slow noise does that too.
     """
     rate = trace.rate_hz
     before, after = round(2e-3 * rate), min(round(20e-3 * rate), (limb.stop - limb.first) // 5)
@@ -176,7 +176,7 @@ def _corner(trace: Trace, sweeps: IntArray, limb: Segment) -> tuple[float, float
     if abs(size) <= _CLEAR * error or tau == fits[-1][2]:
         return np.nan, np.nan
     resolved = after * np.log(fits[0][0] / left) > _CLEAR**2
-    return size, tau / rate if resolved else np.nan
+    return (size, tau / rate) if resolved else (np.nan, np.nan)
 
 
 def _read_limb(trace: Trace, sweep: int, limb: Segment, membrane: _Membrane, config: "CurrentVoltageConfig") -> _Limb:

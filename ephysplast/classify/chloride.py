@@ -148,17 +148,25 @@ def judge_chloride(
     shift, ratio = _shift(before, after, config), _ratio(before, after, config)
     sign = _sign(shift, ratio)
     sentence = _sentence(sign, shift, ratio, config)
-    sign, doubt = _doubted(sign, before, after, configuration)
+    sign, doubt = _doubted(sign, shift, before.is_whole_current or after.is_whole_current, configuration)
     evidence = _evidence(before, after, shift, ratio, at_mv=at_mv, where=where, sign=sign, config=config)
     return Verdict(
         sign=sign,
-        sign_sentence=minus(f"{doubt or sentence}; {evidence[-1].sentence}" if not doubt else f"{doubt} ({sentence})"),
+        sign_sentence=minus(
+            f"{doubt} ({sentence.removeprefix('undetermined: ')})" if doubt else f"{sentence}; {evidence[-1].sentence}"
+        ),
         level=config.level,
         evidence=evidence,
         quality=check_phases(before, after, configuration, at_mv),
-        n_baseline=int(np.unique(before.readings.sweeps[before.readings.used]).size),
-        n_post=int(np.unique(after.readings.sweeps[after.readings.used]).size),
+        n_baseline=_n_sweeps(before),
+        n_post=_n_sweeps(after),
     )
+
+
+def _n_sweeps(phase: ReversalResult) -> int:
+    """Count the sweeps of all files that were used; a ramp is one sweep of many readings."""
+    readings = phase.readings
+    return len(np.unique(np.column_stack([readings.part, readings.sweeps])[readings.used], axis=0))
 
 
 def _potential(before: ReversalResult, after: ReversalResult, config: ChlorideConfig) -> tuple[float, str]:
@@ -252,16 +260,16 @@ def _bracket(interval: Interval, digits: int) -> str:
     return f" [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
-def _doubted(sign: Sign, before: ReversalResult, after: ReversalResult, configuration: str) -> tuple[Sign, str]:
+def _doubted(sign: Sign, shift: _Change, is_whole_current: bool, configuration: str) -> tuple[Sign, str]:
     """Withdraw what the recording cannot say, with the reason."""
-    if before.is_whole_current or after.is_whole_current:
+    if is_whole_current:
         why = "the whole current was measured, without a control to subtract: its reversal is not that of GABA"
         return "undetermined", f"undetermined: {why}"
-    if sign in ("E_GABA shift", "both") and is_dialysed(configuration):
-        how = configuration.strip() or "a recording whose configuration is not known"
+    if shift.state == "changed" and is_dialysed(configuration):
+        how = configuration.strip() or "configuration not known"
         return "undetermined", (
-            f"undetermined: in {how} the pipette sets the chloride of the cell, so a shift of E_GABA says nothing "
-            f"about the cell's own; it takes gramicidin, or a recording that does not open the cell"
+            f"undetermined: in a recording of this kind ({how}) the pipette sets the chloride of the cell, so a shift "
+            f"of E_GABA says nothing about the cell's own; it takes gramicidin, or one that does not open the cell"
         )
     return sign, ""
 
@@ -284,56 +292,38 @@ def _evidence(
     sign: Sign,
     config: ChlorideConfig,
 ) -> tuple[Evidence, ...]:
-    rows = [
-        _row("E_GABA (mV)", shift.value, shift.interval, _points(shift, "E_GABA"), "shift of E_GABA", "mV"),
-        _row(
-            "conductance (ratio)",
-            ratio.value,
-            ratio.interval,
-            _points(ratio, "conductance"),
-            "conductance, after/before",
-            "",
-        ),
-    ]
+    e_gaba, conductance = _points(shift, "E_GABA"), _points(ratio, "conductance")
+    rows = (
+        _row("E_GABA (mV)", shift.value, shift.interval, e_gaba, "shift of E_GABA", "mV"),
+        _row("conductance (ratio)", ratio.value, ratio.interval, conductance, "conductance, after/before", ""),
+    )
     if not (isfinite(shift.value) and isfinite(ratio.value)):
         why = shift.why if not isfinite(shift.value) else ratio.why
         return (*rows, Evidence(index="ΔI (pA)", sentence=f"ΔI cannot be split: {why}"))
-    values = split_current(
-        (np.array(before.reversal_mv.value), np.array(before.conductance_ns.value)),
-        (np.array(after.reversal_mv.value), np.array(after.conductance_ns.value)),
-        at_mv,
-    )
-    n = min(before.draws_mv.size, after.draws_mv.size)
-    with np.errstate(invalid="ignore", over="ignore"):
-        drawn = split_current(
-            (before.draws_mv[:n], before.draws_ns[:n]), (after.draws_mv[:n], after.draws_ns[:n]), at_mv
-        )
+    phases = before, after
+    estimates = [(np.array(each.reversal_mv.value), np.array(each.conductance_ns.value)) for each in phases]
+    n = min(each.draws_mv.size for each in phases)
+    draws = [(each.draws_mv[:n], each.draws_ns[:n]) for each in phases]
+    values = split_current(estimates[0], estimates[1], at_mv)
+    with np.errstate(invalid="ignore", over="ignore"):  # a reversal that was drawn may be infinite
+        drawn = split_current(draws[0], draws[1], at_mv)
         total = drawn[0] + drawn[1]
-    own = before.conductance_ns, after.conductance_ns
-    difference = own[1].value - own[0].value
-    rows.append(
-        _row(
-            "conductance (nS)",
-            difference,
-            _interval(after.draws_ns[:n] - before.draws_ns[:n], config),
-            _points(ratio, "conductance"),
-            "change of the conductance",
-            "nS",
-        )
-    )
-    parts = (
-        ("driving-force part (pA)", values[0], drawn[0], _points(shift, "E_GABA"), "through the driving force"),
-        ("conductance part (pA)", values[1], drawn[1], _points(ratio, "conductance"), "through the conductance"),
-    )
-    for index, value, draws, toward, name in parts:
-        rows.append(_row(index, float(value), _interval(draws, config), toward, f"{name}, at {where}", "pA"))
     answers: dict[str, PointsTo] = {
         "E_GABA shift": "E_GABA", "conductance change": "conductance", "no change": "neither",
     }  # fmt: skip
-    whole = float(values[0] + values[1])
-    sentence = f"change of the current at {where}"
-    rows.append(_row("ΔI (pA)", whole, _interval(total, config), answers.get(sign, "undetermined"), sentence, "pA"))
-    return tuple(rows)
+    quantities: tuple[tuple[str, float, FloatArray, PointsTo, str, str], ...] = (
+        ("conductance (nS)", float(estimates[1][1] - estimates[0][1]), draws[1][1] - draws[0][1], conductance,
+         "change of the conductance", "nS"),
+        ("driving-force part (pA)", float(values[0]), drawn[0], e_gaba, f"through the driving force, at {where}", "pA"),
+        ("conductance part (pA)", float(values[1]), drawn[1], conductance,
+         f"through the conductance, at {where}", "pA"),
+        ("ΔI (pA)", float(values[0] + values[1]), total, answers.get(sign, "undetermined"),
+         f"change of the current at {where}", "pA"),
+    )  # fmt: skip
+    return rows + tuple(
+        _row(index, value, _interval(each, config), toward, name, unit)
+        for index, value, each, toward, name, unit in quantities
+    )
 
 
 def _interval(draws: FloatArray, config: ChlorideConfig) -> Interval:

@@ -231,6 +231,20 @@ def test_series_resistance_measured_in_one_of_two_holds_for_both():
     assert swapped.reversal_mv.value == pytest.approx(truth.reversal, abs=1e-6)
 
 
+def test_charging_that_only_one_of_two_could_take_off_goes_with_the_control():
+    command = np.tile(np.arange(-100.0, -39.0, 2.0), 3)
+    sweeps = np.repeat(np.arange(3), 31)
+    leak, gaba, charging = 4.0 * (command + 60.0), 6.0 * (command + 75.0), 9.0
+    ramp = {"protocol": "voltage ramp", "response": "total", "sweeps": sweeps}
+    test = readings(command, leak + gaba, total=leak + gaba + charging, **ramp, cm_pf=40.0, rs=0.0)
+    control = readings(command, leak + charging, total=leak + charging, **ramp, rs=0.0)
+    found = measure(test, control=control)
+    assert found.reversal_mv.value == pytest.approx(-75.0, abs=1e-6)  # 9 pA / 6 nS would be 1.5 mV
+    assert "charging current subtracted with the control" in found.corrections
+    both = replace(control, response_value=leak, cm_pf=40.0)
+    assert measure(test, control=both).reversal_mv.value == pytest.approx(-75.0, abs=1e-6)
+
+
 def test_potentials_that_the_control_lacks_are_left_out():
     volts, current = line(noise=1.0)
     control = readings(LEVELS[2:-1], np.zeros(LEVELS.size - 3))

@@ -110,6 +110,14 @@ def test_a_control_without_the_phase_is_asked_for(asked):
         analyse_experiment(replace(whole, pathways=pathways))
 
 
+def test_sweeps_of_every_file_are_counted(results, truth):
+    for name, result in results.items():
+        made = truth.loc[name, ["baseline_sweeps", "post_sweeps"]]
+        # Half of the ramps are the controls that were subtracted.
+        expected = made // 2 if name == "egaba_and_conductance" else made
+        assert (result.verdict.n_baseline, result.verdict.n_post) == tuple(expected), name
+
+
 def test_a_number_that_is_none_is_named(asked):
     whole = asked["egaba_shift"]
     with pytest.raises(ManifestError, match="rs_mohm is no number") as caught:

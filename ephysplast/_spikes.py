@@ -1,5 +1,6 @@
 """Action potentials, by their slope and height."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +14,10 @@ from ephysplast.recording import FloatArray, IntArray
 # Slopes over three samples at 20 kHz: noise is a third of that between neighbours, and a spike is slower still.
 _SLOPE_HALF_S = 0.05e-3
 _FOLLOWED = 4  # times the longest upstroke
+_AT_ONCE_S = 0.05e-3
+_FINE_HZ = 19.9e3
+_COARSEST_HZ = 9.9e3  # below, a whole upstroke fits between two samples
+_COARSE_SHARE = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,12 @@ class SpikeCriteria:
     width_ms : float
         Narrowest width at half of the height: 0.15. The narrowest action potentials are 0.2 wide; a glitch of one
         sample, and noise however large, are narrower. Below 10 kHz nothing can be told apart by it.
+    noise_heights : float
+        The height is at least so many times the SD of the sample-to-sample noise of its row: 10.
+    at_once_percent : float
+        At most so much of the height is risen within 0.05 ms: 70. The fastest action potentials rise by half of it
+        in that time; stimulus artefacts, steps and the transients of an electrode rise at once, however slowly they
+        fall. Below 20 kHz it is one sample and 90 %, for 0.1 ms may hold 85 % of an upstroke.
     """
 
     slope_mv_per_ms: float = 10.0
@@ -43,9 +54,10 @@ class SpikeCriteria:
     fall_ms: float = 10.0
     width_ms: float = 0.15
     noise_heights: float = 10.0
+    at_once_percent: float = 70.0
 
     def __post_init__(self) -> None:
-        for name in ("slope_mv_per_ms", "height_mv", "upstroke_ms", "fall_ms", "width_ms", "noise_heights"):
+        for name in self.__dataclass_fields__:
             if not getattr(self, name) > 0:
                 raise SettingsError(f"'{name}' is impossible", got=str(getattr(self, name)), wanted="more than 0")
 
@@ -101,18 +113,24 @@ def spikes_in_rows(
     return found.row, found.steepest / rate_hz
 
 
-def find_spikes(rows: FloatArray, rate_hz: float, criteria: SpikeCriteria) -> FoundSpikes:
-    """Find the action potentials in many rows, as :func:`spikes_in_rows` does, with where they start and peak."""
+def find_spikes(
+    rows: FloatArray, rate_hz: float, criteria: SpikeCriteria, *, blind: Sequence[tuple[IntArray, IntArray]] = ()
+) -> FoundSpikes:
+    """Find the action potentials in many rows, as :func:`spikes_in_rows` does, with where they start and peak.
+
+    `blind` holds pairs of arrays, shape (n_rows,): no spike starts from the first to before the second sample of a
+    row, and one that is under way at the end of that starts there.
+    """
     none = np.array([], dtype=np.int64)
     wide = 2 * round(_SLOPE_HALF_S * rate_hz) + 1
     if rows.shape[-1] < max(8, wide + 1):
         return FoundSpikes(none, none, none, np.array([], dtype=np.float64))
     n_up = max(round(criteria.upstroke_ms * rate_hz / 1e3), 2)
     n_fall = max(round(criteria.fall_ms * rate_hz / 1e3), 2)
-    row, start = _upstrokes(rows, rate_hz, wide, n_up, criteria)
+    row, start = _upstrokes(rows, rate_hz, (wide, n_up), criteria, blind)
     peak = _tops(rows, row, start, n_up)
     width = _half_height_width(rows, row, start, peak, n_fall)
-    counts = width >= criteria.width_ms * rate_hz / 1e3
+    counts = (width >= criteria.width_ms * rate_hz / 1e3) & ~_at_once(rows, row, start, peak, rate_hz, criteria)
     row, start, peak = row[counts], start[counts], peak[counts]
     counts = rows[row, peak] - rows[row, start] >= criteria.noise_heights * _noise(rows, row)
     row, start, peak = row[counts], start[counts], peak[counts]
@@ -145,10 +163,21 @@ def spike_times(samples: FloatArray, rate_hz: float, *, criteria: SpikeCriteria 
 
 
 def _upstrokes(
-    rows: FloatArray, rate_hz: float, wide: int, n_up: int, criteria: SpikeCriteria
+    rows: FloatArray,
+    rate_hz: float,
+    samples: tuple[int, int],
+    criteria: SpikeCriteria,
+    blind: Sequence[tuple[IntArray, IntArray]],
 ) -> tuple[IntArray, IntArray]:
-    """Return row and sample where the slope is first exceeded and the potential then rises high enough."""
+    """Return row and sample where the slope is first exceeded and the potential then rises high enough.
+
+    `samples` are those that a slope is read over, and those that an upstroke may last.
+    """
+    wide, n_up = samples
     steep = rows[:, wide:] - rows[:, :-wide] >= criteria.slope_mv_per_ms * wide * 1e3 / rate_hz
+    for begin, end in blind:
+        for i in range(len(steep)):
+            steep[i, max(int(begin[i]) - wide, 0) : max(int(end[i]), 0)] = False
     steep[:, 1:] &= ~steep[:, :-1].copy()
     row, start = np.nonzero(steep)
     if not row.size:
@@ -189,6 +218,24 @@ def _half_height_width(rows: FloatArray, row: IntArray, start: IntArray, peak: I
     width = _fraction(rows, row, peak - up, np.minimum(peak - up + 1, last), level)
     width += _fraction(rows, row, np.minimum(peak + down, last), np.minimum(peak + down, last) - 1, level)
     return np.asarray(np.where(fallen[each, down], up + down - width, 0.0))
+
+
+def _at_once(
+    rows: FloatArray, row: IntArray, start: IntArray, peak: IntArray, rate_hz: float, criteria: SpikeCriteria
+) -> NDArray[np.bool_]:
+    """Say which rise within a sample or so, as no membrane does."""
+    if not row.size or rate_hz < _COARSEST_HZ:
+        return np.zeros(row.size, dtype=bool)
+    n = max(round(_AT_ONCE_S * rate_hz), 1)
+    n_rise = int((peak - start).max()) + 1
+    at = start[:, None] + np.arange(-n, n_rise)
+    ahead = np.minimum(at + n, peak[:, None])
+    risen = rows[row[:, None], ahead] - rows[row[:, None], np.clip(at, 0, ahead)]
+    largest = np.where(np.isfinite(risen), risen, 0.0).max(axis=1)
+    share = criteria.at_once_percent / 100.0
+    if rate_hz < _FINE_HZ:
+        share = max(share, _COARSE_SHARE)
+    return np.asarray(largest > share * (rows[row, peak] - rows[row, start]))
 
 
 def _noise(rows: FloatArray, row: IntArray) -> FloatArray:

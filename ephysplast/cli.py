@@ -84,7 +84,8 @@ def init(
     experiments = len({row["experiment"] for row in draft.rows})
     typer.echo(f"{target}: {len(draft.rows)} rows, {experiments} experiments, {len(draft.unreadable)} files not read")
     if empty:
-        typer.echo(f"{empty} rows need a phase (baseline, induction, post): it could not be told from names or clocks")
+        rows = "1 row needs" if empty == 1 else f"{empty} rows need"
+        typer.echo(f"{rows} a phase (baseline, induction, post): it could not be told from names or clocks")
     typer.echo(
         "Check phase, response (EPSC, EPSP, IPSC, IPSP, fEPSP, excitability, reversal) and channels; then: "
         f"ephysplast analyse {target}"
@@ -187,7 +188,9 @@ def _print_verdicts(output: Path, names: list[str]) -> None:
     for name in names:
         row = rows.loc[name]
         known = row.get("change") is not None and row["change"] == row["change"]
-        change = f"{row['change']:.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]" if known else "–"
+        change = f"{row['change']:.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]" if known else ""
+        of_cell = row.get("changes")  # NaN where no verdict was reached
+        change = change or (of_cell if isinstance(of_cell, str) and of_cell else "–")
         why = row["status"] if row["sign"] in ("refused", "failed") else row["locus_sentence"] or row["sign_sentence"]
         cells = (name, row["response"], row["sign"], change, row["locus"], why)
         table.add_row(*(Text(_printable(str(cell))) for cell in cells))

@@ -40,7 +40,10 @@ class Family(NamedTuple):
     holding_pa : numpy.ndarray, shape (n_sweeps,)
         Level before it, and before any pre-pulse.
     held_from, held_until : numpy.ndarray of int64, shape (n_sweeps,)
-        The last stretch at holding before it; empty where there is none.
+        A stretch at holding before it, the last in which the cell has recovered from any pulse; empty where there is
+        none.
+    free_from : numpy.ndarray of int64, shape (n_sweeps,)
+        Since when the cell has recovered there; `held_until` when it never has.
     prepulse : numpy.ndarray of bool, shape (n_sweeps,)
         Whether the level just before it is not holding.
     reason : tuple of str, length n_sweeps
@@ -55,6 +58,7 @@ class Family(NamedTuple):
     holding_pa: FloatArray
     held_from: IntArray
     held_until: IntArray
+    free_from: IntArray
     prepulse: NDArray[np.bool_]
     reason: tuple[str, ...]
 
@@ -63,20 +67,22 @@ class Family(NamedTuple):
         cls, protocol: Literal["steps", "ramp"], places: "list[_Place | None]", levels: list[float], why: str
     ) -> "Family":
         """Gather the places of all sweeps; `levels` is the holding of those that have none."""
-        empty = [_Place(-1, -1, level, level, level, 0, 0, False) for level in levels]
+        empty = [_Place(-1, -1, level, level, level, 0, 0, 0, False) for level in levels]
         kept = [place or nothing for place, nothing in zip(places, empty, strict=True)]
         columns = list(zip(*kept, strict=True))
-        first, stop, held_from, held_until = (np.array(columns[i], dtype=np.int64) for i in (0, 1, 5, 6))
+        first, stop, held_from, held_until, free_from = (np.array(columns[i], dtype=np.int64) for i in (0, 1, 5, 6, 7))
         begin, end, holding = (np.array(columns[i], dtype=np.float64) for i in (2, 3, 4))
         reason = tuple(why if place is None else OK for place in places)
-        prepulse = np.array(columns[7], dtype=bool)
-        return cls(protocol, first, stop, begin, end, holding, held_from, held_until, prepulse, reason)
+        prepulse = np.array(columns[8], dtype=bool)
+        return cls(
+            protocol, first, stop, begin, end, holding, held_from, held_until, free_from, prepulse, reason
+        )  # fmt: skip
 
     def at_rate(self, factor: float) -> "Family":
         """Return it in samples of a channel that is sampled so many times as often as its command."""
         if factor == 1.0:
             return self
-        names = ("first", "stop", "held_from", "held_until")
+        names = ("first", "stop", "held_from", "held_until", "free_from")
         scaled = {name: np.rint(getattr(self, name) * factor).astype(np.int64) for name in names}
         return self._replace(**scaled)
 
@@ -91,15 +97,18 @@ class _Place(NamedTuple):
     holding: float
     held_from: int
     held_until: int
+    free_from: int
     prepulse: bool
 
 
 class _Sweep(NamedTuple):
-    """The command of one sweep as flat stretches and ramps."""
+    """The command of one sweep as flat stretches and ramps; `settle` and `baseline` in samples."""
 
     segments: tuple[Segment, ...]
     n_samples: int
     holding: float
+    settle: int
+    baseline: int
 
     def steps(self, shortest: float) -> list[int]:
         """Return the indices of the flat stretches away from holding that are long enough."""
@@ -122,9 +131,24 @@ class _Sweep(NamedTuple):
         """Put a step into its surroundings: when the command was last at holding, and whether a pre-pulse precedes."""
         before = [each for each in self.segments if each.first < first]
         held = [each for each in before if each.flat and abs(each.begin - holding) <= _LEAST_PA]
-        held_from, held_until = (held[-1].first, min(held[-1].stop, first)) if held else (0, 0)
         prepulse = bool(before) and abs(before[-1].end - holding) > _LEAST_PA
-        return _Place(first, stop, begin, end, holding, held_from, held_until, prepulse)
+        return _Place(first, stop, begin, end, holding, *self._recovered(held, first), prepulse)
+
+    def _recovered(self, held: list[Segment], first: int) -> tuple[int, int, int]:
+        """Return the last stretch at holding that is long enough after a pulse, else the longest: from, until, free.
+
+        A test pulse leaves the membrane charged, and a rebound spike is no spontaneous one.
+        """
+        if not held:
+            return 0, 0, 0
+        ends = [min(each.stop, first) for each in held]
+        since = [each.first + (self.settle if each.first > 0 else 0) for each in held]
+        left = [end - start for start, end in zip(since, ends, strict=True)]
+        long_enough = [i for i, n in enumerate(left) if n >= self.baseline]
+        i = long_enough[-1] if long_enough else left.index(max(left))
+        if left[i] > 0:
+            return since[i], ends[i], since[i]
+        return held[-1].first, ends[-1], ends[-1]
 
     def level_between(self, first: int, stop: int) -> float | None:
         """Level of the flat stretch that covers a window; None when the command changes in it."""
@@ -138,7 +162,7 @@ def find_family(recording: Recording, channel: Channel, sweeps: IntArray, config
         return _as_told(channel, sweeps, config)
     answer: Family | str = NO_COMMAND
     for command in _commands(recording, channel):
-        read, rate = _read(command, sweeps), command.rate_hz
+        read, rate = _read(command, sweeps, config), command.rate_hz
         if config.start_ms and config.stop_ms:
             answer = _window(read, round(config.start_ms * 1e-3 * rate), round(config.stop_ms * 1e-3 * rate))
         else:
@@ -162,21 +186,35 @@ def _commands(recording: Recording, channel: Channel) -> list[Trace]:
     return own + recorded
 
 
-def _read(command: Trace, sweeps: IntArray) -> list[_Sweep]:
+def _read(command: Trace, sweeps: IntArray, config: "CurrentStepConfig") -> list[_Sweep]:
     rate = command.rate_hz
     if command.same_every_sweep and sweeps.size:
         rows = [read_segments(command.sweep(int(sweeps[0])), rate)] * sweeps.size
     else:
         rows = [read_segments(command.sweep(int(sweep)), rate) for sweep in sweeps]
+    settle, baseline = (round(each * 1e-3 * rate) for each in (config.settle_ms, config.baseline_ms))
+    lengths = command.lengths[sweeps].tolist()
+    return [
+        _Sweep(row, int(n), level, settle, baseline)
+        for row, n, level in zip(rows, lengths, _holding(rows), strict=True)
+    ]
+
+
+def _holding(rows: list[tuple[Segment, ...]]) -> list[float]:
+    """Return the level of each sweep that the others are counted from: at which it begins, or else ends."""
     begins = [row[0].begin if row and row[0].flat else np.nan for row in rows]
     ends = [row[-1].end if row and row[-1].flat else np.nan for row in rows]
     # Sweeps cut at the step's start begin with the step: holding is then what they have in common at their end.
-    from_end = len(rows) > 1 and np.ptp(ends) <= _LEAST_PA < np.ptp(begins)
-    lengths = command.lengths[sweeps].tolist()
-    return [
-        _Sweep(row, int(n), last if from_end or np.isnan(first) else first)
-        for row, n, first, last in zip(rows, lengths, begins, ends, strict=True)
-    ]
+    if len(rows) > 1 and np.ptp(ends) <= _LEAST_PA < np.ptp(begins):
+        return ends
+    # So is it where they begin with a test pulse: its level is not returned to, that of the end is.
+    visits = [(_visits(row, first), _visits(row, last)) for row, first, last in zip(rows, begins, ends, strict=True)]
+    from_end = bool(visits) and float(np.mean([last > first for first, last in visits])) > 0.5
+    return [last if from_end or np.isnan(first) else first for first, last in zip(begins, ends, strict=True)]
+
+
+def _visits(row: tuple[Segment, ...], level: float) -> int:
+    return sum(each.flat and abs(each.begin - level) <= _LEAST_PA for each in row)
 
 
 def _as_told(channel: Channel, sweeps: IntArray, config: "CurrentStepConfig") -> Family:
@@ -190,7 +228,9 @@ def _as_told(channel: Channel, sweeps: IntArray, config: "CurrentStepConfig") ->
     rate = channel.trace.rate_hz
     first, stop = round(config.start_ms * 1e-3 * rate), round(config.stop_ms * 1e-3 * rate)
     levels = config.first_pa + config.increment_pa * sweeps.astype(np.float64)
-    places: list[_Place | None] = [_Place(first, stop, level, level, 0.0, 0, first, False) for level in levels.tolist()]
+    places: list[_Place | None] = [
+        _Place(first, stop, level, level, 0.0, 0, first, 0, False) for level in levels.tolist()
+    ]
     return Family.of("steps", places, [0.0] * sweeps.size, OK)
 
 

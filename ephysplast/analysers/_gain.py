@@ -1,6 +1,6 @@
 """Straight lines through what steps show: the f–I gain, the input resistance; and means over sweeps."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from ephysplast.result import Estimate
 _NAN: Final = float("nan")
 BoolArray = NDArray[np.bool_]
 _FEWEST: Final = 3  # currents: two points lie on a line whatever they are
+_NEARLY_AS_GOOD: Final = 6.0
+_FALL: Final = 0.25
 
 
 def mean_of(values: FloatArray, *, level: float, what: str, missing: str) -> Estimate:
@@ -27,7 +29,14 @@ def mean_of(values: FloatArray, *, level: float, what: str, missing: str) -> Est
     return Estimate(value=mean, low=mean - half, high=mean + half, method=said)
 
 
-def gain_of(current_pa: FloatArray, rate_hz: FloatArray, *, step_s: float, level: float) -> Estimate:
+class Line(NamedTuple):
+    """The f–I gain, and the last current of the line that it is the slope of (NaN without one)."""
+
+    gain: Estimate
+    end_pa: float
+
+
+def gain_of(current_pa: FloatArray, rate_hz: FloatArray, *, step_s: float, level: float) -> Line:
     """Fit the slope of rate against current, up to where the rate saturates.
 
     Parameters
@@ -41,32 +50,67 @@ def gain_of(current_pa: FloatArray, rate_hz: FloatArray, *, step_s: float, level
 
     Returns
     -------
-    Estimate
-        A line, or a line that ends in a plateau where the Bayesian information criterion asks for it; the interval is
-        that of the regression.
+    Line
+        A line, or a line that ends in a plateau where the Bayesian information criterion asks for it. The interval
+        holds those of the regressions of all lengths of the line whose criterion is nearly as good (less than 6 from
+        the best: Kass & Raftery 1995, doi 10.1080/01621459.1995.10476572): of a curve that bends all the way the gain
+        is no better known.
     """
     levels, group = distinct(current_pa)
     n = levels.size
     if n < _FEWEST:
-        return Estimate.missing(f"the f–I gain needs {_FEWEST} currents from the rheobase upwards, there are {n}")
+        why = f"the f–I gain needs {_FEWEST} currents from the rheobase upwards, there {_are(n)}"
+        return Line(Estimate.missing(why), _NAN)
     tried = []
     for k in range(_FEWEST, n + 1):
         on_line = group < k
         plateau = rate_hz[~on_line]
         left = float(np.sum((plateau - plateau.mean()) ** 2)) if plateau.size else 0.0
-        slope, error2 = _line(current_pa[on_line], rate_hz[on_line])
+        slope, half = slope_of(current_pa[on_line], rate_hz[on_line], level=level, least_variance=_counting(step_s))
+        error2 = _line(current_pa[on_line], rate_hz[on_line])[1]
         total = max(left + error2, rate_hz.size * _counting(step_s))
         criterion = rate_hz.size * np.log(total / rate_hz.size) + (2 if k == n else 4) * np.log(rate_hz.size)
-        tried.append((float(criterion), -k, slope, error2))
-    _, minus_k, slope, error2 = min(tried)
-    k = -minus_k
-    x = current_pa[group < k]
-    freedom = x.size - 2
-    variance = max(error2 / freedom, _counting(step_s))
-    half = _t(freedom, level) * (variance / float(np.sum((x - x.mean()) ** 2))) ** 0.5
-    said = f"line through {x.size} sweeps, {levels[0].round(1):g} to {levels[k - 1].round(1):g} pA"
-    said += "" if k == n else ", then a plateau"
+        tried.append((float(criterion), -k, slope, half))
+    best, minus_k, slope, _ = min(tried)
+    near = [(value, half) for criterion, _, value, half in tried if criterion < best + _NEARLY_AS_GOOD]
+    low, high = min(value - half for value, half in near), max(value + half for value, half in near)
+    end = float(levels[-minus_k - 1])
+    said = f"line through {int((group < -minus_k).sum())} sweeps, {_range_pa(float(levels[0]), end)}"
+    said += "" if -minus_k == n else ", then a plateau"
+    return Line(Estimate(value=slope, low=low, high=high, method=said), end)
+
+
+def gain_between(
+    current_pa: FloatArray, rate_hz: FloatArray, *, step_s: float, level: float, low_pa: float, high_pa: float
+) -> Estimate:
+    """Fit the slope of rate against current over a stretch of currents, whatever its shape."""
+    here = (current_pa >= low_pa - SAME_PA) & (current_pa <= high_pa + SAME_PA)
+    n = distinct(current_pa[here])[0].size
+    if n < _FEWEST:
+        return Estimate.missing(f"it needs {_FEWEST} currents that always make the cell fire, there {_are(n)}")
+    slope, half = slope_of(current_pa[here], rate_hz[here], level=level, least_variance=_counting(step_s))
+    said = f"line through {int(here.sum())} sweeps, {_range_pa(low_pa, high_pa)}"
     return Estimate(value=slope, low=slope - half, high=slope + half, method=said)
+
+
+def rising(level_hz: FloatArray, *, step_s: float) -> int:
+    """Return how many levels of an f–I curve there are before its rates fall for good.
+
+    They fall when one after the highest is lower by a quarter and by two spikes or more: the cell is on its way into
+    depolarisation block.
+    """
+    top = int(np.argmax(level_hz)) if level_hz.size else 0
+    drop = level_hz[top] - level_hz[top:] if level_hz.size else np.zeros(0)
+    falls = (drop >= _FALL * level_hz[top]) & (drop * step_s > 1.5) if level_hz.size else np.zeros(0, dtype=bool)
+    return top + int(np.argmax(falls)) if falls.any() else level_hz.size
+
+
+def _are(n: int) -> str:
+    return "is 1" if n == 1 else f"are {n}"
+
+
+def _range_pa(low: float, high: float) -> str:
+    return f"{round(low, 1):g} to {round(high, 1):g} pA".replace("-", "−")
 
 
 def resistance_of(
@@ -94,13 +138,11 @@ def resistance_of(
     if not away.size:
         return Estimate.missing(missing)
     if levels.size == 1:
-        each = mean_of(y / x, level=level, what=f"steps of {levels[0]:.4g} pA", missing=missing)
+        what = f"steps of {levels[0]:.4g} pA".replace("-", "−")
+        each = mean_of(y / x, level=level, what=what, missing=missing)
         return Estimate(value=1e3 * each.value, low=1e3 * each.low, high=1e3 * each.high, method=each.method)
-    slope, error2 = _line(x, y)
-    half = _NAN
-    if x.size > 2:
-        half = _t(x.size - 2, level) * (error2 / (x.size - 2) / float(np.sum((x - x.mean()) ** 2))) ** 0.5
-    said = f"slope over {x.size} steps, {levels[0].round(1):g} to {levels[-1].round(1):g} pA"
+    slope, half = slope_of(x, y, level=level)
+    said = f"slope over {x.size} steps, {_range_pa(float(levels[0]), float(levels[-1]))}"
     return Estimate(value=1e3 * slope, low=1e3 * (slope - half), high=1e3 * (slope + half), method=said)
 
 
@@ -124,6 +166,16 @@ def _small(current: FloatArray, deflection: FloatArray, largest_mv: float) -> Bo
     nearest = np.sort(np.abs(levels))
     third = float(nearest[min(_FEWEST, nearest.size) - 1]) if nearest.size else 0.0
     return np.asarray((size < bound - SAME_PA) | (size <= third + SAME_PA))
+
+
+def slope_of(x: FloatArray, y: FloatArray, *, level: float, least_variance: float = 0.0) -> tuple[float, float]:
+    """Return the least-squares slope and half of its interval; NaN for that when there are two points."""
+    slope, error2 = _line(x, y)
+    freedom = x.size - 2
+    if freedom < 1:
+        return slope, _NAN
+    variance = max(error2 / freedom, least_variance)
+    return slope, _t(freedom, level) * (variance / float(np.sum((x - x.mean()) ** 2))) ** 0.5
 
 
 def _line(x: FloatArray, y: FloatArray) -> tuple[float, float]:

@@ -82,10 +82,16 @@ def step_rheobase(counts: Tally, *, level: float) -> Estimate:
     if not overlap and not repeated(counts):
         said = f"smallest of {current.size} steps with a spike, {smallest - below:.4g} pA above the next smaller"
         return Estimate(value=smallest, low=below, high=smallest, method=said, is_bracket=True)
+    if current.size == 1:
+        said = f"{int(fired[0])} of {int(n[0])} steps of {current[0]:.4g} pA, the only current, made the cell fire: "
+        return Estimate.missing(f"{said}the rheobase needs smaller and larger ones")
     value, interval = normal_threshold(counts, level=level)
     total = f"{int(n.sum())} steps at {current.size} currents"
     if not np.isfinite(value):
         return Estimate.missing(f"whether the cell fires does not depend on the current ({total})")
+    if not current[0] <= value <= current[-1]:
+        said = f"the rheobase lies outside the currents that were tried ({total})"
+        return Estimate(value=_NAN, low=interval.low, high=interval.high, status=said)
     if overlap:
         return Estimate(value=value, low=interval.low, high=interval.high, method=f"probit, {total}")
     middle = "middle between the largest current without spikes and the smallest with"

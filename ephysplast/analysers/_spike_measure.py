@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ephysplast._spikes import FoundSpikes, find_spikes
 from ephysplast.analysers._spike_features import Rows, block_means, spike_shapes
-from ephysplast.analysers._spike_trains import PLATEAU_S, held_above, own_threshold
+from ephysplast.analysers._spike_trains import PLATEAU_S, collapsed, held_above, onset_threshold, shortest_block
 from ephysplast.errors import WindowError
 from ephysplast.recording import Channel, FloatArray, IntArray, Recording, Sweeps, Trace
 from ephysplast.units import strip_unit
@@ -28,11 +28,12 @@ class SpikeWindows(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Row of every spike, its features by the names of the result, and whether each window goes into block."""
+    """Row of every spike, its features by the names of the result; which windows go into block, or collapse."""
 
     row: IntArray
     features: dict[str, FloatArray]
     blocked: NDArray[np.bool_]
+    collapsed: NDArray[np.bool_]
 
 
 def windows_of(
@@ -78,30 +79,37 @@ def _per_sweep(value: float | FloatArray | None, default: FloatArray, name: str)
     return np.array(np.broadcast_to(given, default.shape), dtype=np.float64)
 
 
-def measure_windows(trace: Trace, windows: SpikeWindows, config: "SpikeConfig") -> Measured:
+def measure_windows(trace: Trace, windows: SpikeWindows, config: "SpikeConfig", *, edge_ms: float = 0.0) -> Measured:
     """Find and measure the spikes of all windows."""
     places, plateaus = [np.empty(0, dtype=np.int64)], []
-    parts = [_features(_nothing(trace.rate_hz), np.zeros(0), config)[1]]
+    n_edge = round(edge_ms * 1e-3 * trace.rate_hz)
+    parts = [_features(_nothing(trace.rate_hz), np.zeros(0), config, 0)[1]]
     for chosen, rows, begin_s in _read(trace, windows, config):
-        row, features = _features(rows, begin_s, config)
+        row, features = _features(rows, begin_s, config, n_edge)
         places.append(chosen[row])
         parts.append(features)
         plateaus.append((chosen, _plateaus(rows)))
     row = np.concatenate(places)
     features = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    level = own_threshold(row, features["threshold_mv"], len(windows.sweeps)) + config.block_above_mv
-    blocked = np.zeros(len(windows.sweeps), dtype=bool)
+    n_rows = len(windows.sweeps)
+    level = onset_threshold(row, features["threshold_mv"], n_rows) + config.block_above_mv
+    n_means = shortest_block(row, features["peak_s"], windows.stop_s - windows.start_s, config.block_ms)
+    blocked = np.zeros(n_rows, dtype=bool)
     since_s = features["peak_s"] - windows.start_s[row]
     for chosen, means in plateaus:
         mine = np.isin(row, chosen)
         fired = _fired(np.searchsorted(chosen, row[mine]), since_s[mine], means.shape)
-        blocked[chosen] = held_above(means, level[chosen], fired, max(round(config.block_ms * 1e-3 / PLATEAU_S), 1))
-    return Measured(row, features, blocked)
+        blocked[chosen] = held_above(means, level[chosen], fired, n_means[chosen])
+    return Measured(row, features, blocked, collapsed(row, features["amplitude_mv"], n_rows, config.collapse_percent))
 
 
-def _features(rows: Rows, begin_s: FloatArray, config: "SpikeConfig") -> tuple[IntArray, dict[str, FloatArray]]:
+def _features(
+    rows: Rows, begin_s: FloatArray, config: "SpikeConfig", n_edge: int
+) -> tuple[IntArray, dict[str, FloatArray]]:
     """Find and measure the spikes of some rows; `begin_s` is the time of each row's first sample in its sweep."""
-    found = find_spikes(rows.mv, rows.rate_hz, config.criteria)
+    begin = np.full(len(rows.end), rows.begin, dtype=np.int64)
+    edges = [(at, at + n_edge) for at in (begin, rows.end)] if n_edge else []
+    found = find_spikes(rows.mv, rows.rate_hz, config.criteria, blind=edges)
     inside = (found.steepest >= rows.begin) & (found.steepest < rows.end[found.row])
     found = FoundSpikes(found.row[inside], found.start[inside], found.peak[inside], found.steepest[inside])
     shapes = spike_shapes(rows, found, config)

@@ -10,6 +10,9 @@ from ephysplast.recording import FloatArray, IntArray
 PLATEAU_S: Final = 5e-3
 """Plateaus are looked for in means of so much time, which the ringing of a depolarisation block does not move."""
 
+_PAUSE: Final = 3.0  # median intervals: adaptation and chance make pauses of two
+_FEWEST: Final = 6  # spikes: bursts of up to five shrink in healthy cells
+
 
 class TrainStatistics(NamedTuple):
     """One number per train."""
@@ -57,20 +60,46 @@ def train_statistics(row: IntArray, time_s: FloatArray, *, start_s: FloatArray, 
     return TrainStatistics(rate, *numbers)
 
 
-def own_threshold(row: IntArray, threshold_mv: FloatArray, n_rows: int) -> FloatArray:
-    """Return the median threshold of each row; where it has no spike that of all spikes; NaN when there is none."""
+def onset_threshold(row: IntArray, threshold_mv: FloatArray, n_rows: int) -> FloatArray:
+    """Return the first threshold of each row; where it has no spike the median of all; NaN when there is none."""
     known = np.isfinite(threshold_mv)
     row, threshold_mv = row[known], threshold_mv[known]
     if not len(row):
         return np.full(n_rows, np.nan)
     own = np.full(n_rows, np.median(threshold_mv))
-    for i in np.unique(row):
-        own[i] = np.median(threshold_mv[row == i])
+    fired, first = np.unique(row, return_index=True)
+    own[fired] = threshold_mv[first]
     return own
 
 
+def shortest_block(row: IntArray, peak_s: FloatArray, length_s: FloatArray, block_ms: float) -> IntArray:
+    """Return how many means of `PLATEAU_S` a silence of each row must last to be a block."""
+    need_s = np.minimum(block_ms * 1e-3, 0.5 * np.nan_to_num(length_s))
+    for i in np.unique(row):
+        interval = np.diff(peak_s[row == i])
+        if interval.size >= 2:  # one alone may be the block
+            need_s[i] = max(need_s[i], _PAUSE * float(np.median(interval)))
+    return np.asarray(np.maximum(np.rint(need_s / PLATEAU_S), 1), dtype=np.int64)
+
+
+def collapsed(row: IntArray, amplitude_mv: FloatArray, n_rows: int, percent: float) -> NDArray[np.bool_]:
+    """Say in which rows the spikes shrink to less than `percent` of the first and stay so."""
+    answer = np.zeros(n_rows, dtype=bool)
+    fired, first = np.unique(row, return_index=True)
+    usual = amplitude_mv[first][np.isfinite(amplitude_mv[first])]
+    for i in fired:
+        own = amplitude_mv[row == i]
+        late = own[own.size // 2 :]
+        late = late[np.isfinite(late)]
+        if own.size < _FEWEST or not late.size or not usual.size:
+            continue
+        largest = np.nanmax([own[0], np.median(usual)])
+        answer[i] = np.median(late) < percent / 100.0 * largest
+    return answer
+
+
 def held_above(
-    means_mv: FloatArray, level_mv: FloatArray, interrupted: NDArray[np.bool_], n_means: int
+    means_mv: FloatArray, level_mv: FloatArray, interrupted: NDArray[np.bool_], n_means: IntArray
 ) -> NDArray[np.bool_]:
     """Say in which rows the potential stays above a level, uninterrupted, for `n_means` means or longer.
 
@@ -82,11 +111,11 @@ def held_above(
         NaN is never exceeded.
     interrupted : numpy.ndarray of bool, shape (n_rows, n_means)
         Where a spike is.
-    n_means : int
+    n_means : numpy.ndarray of int64, shape (n_rows,)
         How long.
     """
     above = (means_mv > level_mv[:, None]) & ~interrupted
-    if above.shape[1] < n_means:
-        return np.zeros(len(above), dtype=bool)
-    total = np.concatenate([np.zeros((len(above), 1), dtype=np.int64), np.cumsum(above, axis=1)], axis=1)
-    return np.asarray((total[:, n_means:] - total[:, :-n_means] == n_means).any(axis=1))
+    # Means since the potential last was below, or a spike came: the index minus that of the last which was not above.
+    index = np.arange(1, above.shape[1] + 1)
+    run = index - np.maximum.accumulate(np.where(above, 0, index), axis=1)
+    return np.asarray(run.max(axis=1, initial=0) >= n_means)

@@ -1,12 +1,12 @@
 """What is read from the sweeps of a family of current steps or ramps, and how the readings of files are joined."""
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from ephysplast.analysers import _step_shape as shape
-from ephysplast.analysers._current_command import Family
+from ephysplast.analysers._current_command import GOES_ON, Family
 from ephysplast.analysers.spikes import SpikeConfig, SpikeResult
 from ephysplast.errors import OK
 from ephysplast.recording import Channel, FloatArray, IntArray
@@ -52,19 +52,44 @@ def held(channel: Channel, sweeps: IntArray, family: Family, n_samples: int) -> 
 
 
 def spontaneous(channel: Channel, sweeps: IntArray, family: Family, spikes: SpikeConfig) -> IntArray:
-    longest = int((family.held_until - family.held_from).max(initial=0))
-    rows = held(channel, sweeps, family, longest)
+    """Count the spikes at holding before the step, of a cell that has recovered from any pulse before."""
+    free = family._replace(held_from=family.free_from)
+    rows = held(channel, sweeps, free, int((family.held_until - family.free_from).max(initial=0)))
     row, _ = spikes_in_rows(rows, channel.trace.rate_hz, criteria=spikes.criteria)
     return np.bincount(row, minlength=sweeps.size).astype(np.int64)
 
 
+def first_rise(found: SpikeResult) -> FloatArray:
+    """Return when the first spike of each window rises, from the window's start; infinite without one."""
+    rise = np.full(found.count.size, np.inf)
+    fired, first = np.unique(found.row, return_index=True)
+    rise[fired] = found.time_s[first] - found.start_s[fired]
+    return rise
+
+
+def edge_jumps(rows: shape.Rows, family: Family, found: SpikeResult) -> dict[str, Any]:
+    """Return by how much the potential jumps at the step's edge; NaN for ramps, after a pre-pulse, and at a spike."""
+    quiet = first_rise(found) > 2.0 * shape.LATE_JUMP_S[1]
+    there = (rows.length > 0) & ~family.prepulse & quiet & (family.protocol == "steps")
+    windows = {"jump_mv": shape.JUMP_S, "late_jump_mv": shape.LATE_JUMP_S}
+    return {name: np.where(there, shape.jump_of(rows, window), _NAN) for name, window in windows.items()}
+
+
+class Deflections(NamedTuple):
+    """What silent sweeps show, each shape (n_sweeps,); NaN elsewhere."""
+
+    steady_mv: FloatArray
+    sag_ratio: FloatArray
+    sag_noise: FloatArray
+    tau_ms: FloatArray
+
+
 def deflections(
     rows: shape.Rows, rest: FloatArray, family: Family, found: SpikeResult, config: "CurrentStepConfig"
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return steady deflection, sag ratio and τ of each sweep."""
-    nothing = np.full(rest.size, _NAN)
+) -> Deflections:
+    """Return steady deflection, sag ratio, what noise adds to it, and τ of each sweep."""
     if family.protocol == "ramp":
-        return nothing, nothing.copy(), nothing.copy()
+        return Deflections(*(np.full(rest.size, _NAN) for _ in range(4)))
     length = rows.length.astype(np.float64)
     late = length * (1.0 - config.steady_percent / 100.0)
     steady = shape.mean_between(rows.mv, rows.after, late, length) - rest
@@ -73,9 +98,33 @@ def deflections(
     charging = silent & ~family.prepulse & (family.end_pa < family.holding_pa)
     smooth, peak = shape.peak_deflection(rows, rest, config.smooth_ms)
     long_enough = length >= _SHORTEST_SAG_S * rows.rate_hz
-    sag = shape.sag_of(peak, steady, charging & long_enough & (peak <= -config.smallest_sag_mv))
+    sags = charging & long_enough & (peak <= -config.smallest_sag_mv)
+    noise = np.divide(
+        shape.noise_of(rows, smooth, sags, config.smooth_ms), -peak, out=np.full(peak.size, _NAN), where=sags
+    )
     clear = charging & (peak <= -config.smallest_tau_mv)
-    return steady, sag, shape.tau_of(rows, smooth, peak, clear, config.bridge_ms)
+    tau = shape.tau_of(rows, smooth, peak, clear, config.bridge_ms)
+    return Deflections(steady, shape.sag_of(peak, steady, sags), noise, tau)
+
+
+def ramps_counted_once(steps: "CurrentSteps", family: Family) -> "CurrentSteps":
+    """Keep of a ramp that goes on over sweeps the piece with the first spike, or the last piece when none has one."""
+    reason, rest = list(steps.reason), steps.rest_mv.copy()
+    goes_on = (family.held_until <= family.held_from) & (family.first >= 0)
+    chain: list[int] = []
+    for i in [*range(len(reason)), -1]:
+        if i >= 0 and goes_on[i] and chain:
+            chain.append(i)
+            continue
+        fired = [k for k in chain if np.isfinite(steps.current_at_spike_pa[k])]
+        keep = fired[0] if fired else (chain[-1] if chain else -1)
+        if chain:
+            rest[keep] = steps.rest_mv[chain[0]]
+        for k in chain:
+            if k != keep and reason[k] == OK:
+                reason[k] = GOES_ON
+        chain = [i] if i >= 0 and family.first[i] >= 0 else []
+    return replace(steps, reason=tuple(reason), rest_mv=rest)
 
 
 def speed(family: Family, rate_hz: float) -> FloatArray:

@@ -14,6 +14,12 @@ _GRID: Final = 25
 _FINEST: Final = 0.004  # in log τ: the last grid's points lie 0.02 % apart
 _REACHED: Final = 0.95  # of the peak: the membrane charges until there, and sag shows later
 
+# Filters and electrode capacitance have settled; a transient, or dendrites that charge fast, tell the two apart.
+JUMP_S: Final = (0.5e-3, 1.5e-3)
+LATE_JUMP_S: Final = (1e-3, 2e-3)
+_MEDIANS: Final = 10
+_BEFORE_S: Final = (-2.2e-3, -0.2e-3)
+
 BoolArray = NDArray[np.bool_]
 
 
@@ -84,6 +90,36 @@ def peak_deflection(rows: Rows, rest: FloatArray, smooth_ms: float) -> tuple[Flo
     inside = (rows.after >= half) & (rows.after < (rows.length - half)[:, None])
     lowest = np.where(inside & np.isfinite(smooth), smooth, np.inf).min(axis=1, initial=np.inf)
     return smooth, np.where(np.isfinite(lowest), lowest, _NAN)
+
+
+def noise_of(rows: Rows, smooth: FloatArray, usable: BoolArray, smooth_ms: float) -> FloatArray:
+    """Return how far the smoothed potential dips below its own course in the second half of usable steps.
+
+    The course is a parabola through ten medians, which neither a synaptic potential nor an artefact bends.
+    """
+    answer = np.full(usable.size, _NAN)
+    half = round(0.5 * smooth_ms * 1e-3 * rows.rate_hz)
+    for i in np.flatnonzero(usable):
+        n = int(rows.length[i])
+        late = smooth[i, rows.zero + n // 2 : rows.zero + n - half]
+        if late.size >= 2 * _MEDIANS and np.isfinite(late).all():
+            width = late.size // _MEDIANS
+            medians = np.median(late[: width * _MEDIANS].reshape(_MEDIANS, width), axis=1)
+            x = (np.arange(_MEDIANS) + 0.5) * width
+            course = np.polyval(np.polyfit(x / late.size, medians, 2), np.arange(late.size) / late.size)
+            answer[i] = max(-float((late - course).min()), 0.0)
+    return answer
+
+
+def jump_of(rows: Rows, window_s: tuple[float, float]) -> FloatArray:
+    """Return the jump at sample zero of each row: the line through what follows, at zero, minus what was before."""
+    rate = rows.rate_hz
+    before = mean_between(rows.mv, rows.after, *(np.full(len(rows.mv), at * rate) for at in _BEFORE_S))
+    at = np.arange(round(window_s[0] * rate), round(window_s[1] * rate) + 1)
+    if at.size < 3 or rows.zero + int(at[-1]) >= rows.mv.shape[1]:
+        return np.full(len(rows.mv), _NAN)
+    after, x = rows.mv[:, rows.zero + at], at - at.mean()
+    return np.asarray(after.mean(axis=1) - after @ x / float(x @ x) * at.mean() - before)
 
 
 def sag_of(peak: FloatArray, steady: FloatArray, usable: BoolArray) -> FloatArray:

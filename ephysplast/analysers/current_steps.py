@@ -1,7 +1,7 @@
 """What the cell did in each current step or ramp: spikes, deflection, sag, time constant."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ephysplast.analysers import _step_readings as readings
 from ephysplast.analysers import _step_shape as shape
-from ephysplast.analysers._current_command import ENDS, GOES_ON, Family, find_family
+from ephysplast.analysers._current_command import ENDS, Family, find_family
 from ephysplast.analysers.spikes import SpikeConfig, SpikeResult, measure_spikes
 from ephysplast.errors import OK, ChannelError, SettingsError, check_settings
 from ephysplast.recording import Channel, FloatArray, IntArray, Recording, Sweeps
@@ -54,6 +54,12 @@ class CurrentStepConfig:
         Smaller hyperpolarisations give no sag ratio: 5, a division by less is mostly noise.
     smallest_tau_mv : float
         Smaller hyperpolarisations give no τ: 2, below which noise decides.
+    edge_ms : float
+        No spike starts so shortly after an edge of the step: 0.5, where bridge and electrode capacitance show; a
+        membrane takes longer.
+    settle_ms : float
+        Rest is not read, and spikes are not spontaneous, for so long after any other pulse: 200, in which rebound
+        spikes come. An earlier stretch at holding is taken instead.
     smooth_ms : float
         Running mean before the peak of a hyperpolarisation is read: 5, as IPFX averages there.
     drawn_samples : int
@@ -69,6 +75,8 @@ class CurrentStepConfig:
     baseline_ms: float = 50.0
     steady_percent: float = 10.0
     bridge_ms: float = 1.0
+    edge_ms: float = 0.5
+    settle_ms: float = 200.0
     smallest_sag_mv: float = 5.0
     smallest_tau_mv: float = 2.0
     smooth_ms: float = 5.0
@@ -84,7 +92,7 @@ class CurrentStepConfig:
             start_ms=(0.0, inf),
             stop_ms=(0.0, inf),
             steady_percent=(1.0, 50.0),
-            bridge_ms=(0.0, inf),
+            **dict.fromkeys(("bridge_ms", "edge_ms", "settle_ms"), (0.0, inf)),
             smooth_ms=(0.0, inf),
             drawn_samples=(10, 1_000_000),
             **dict.fromkeys(positive, (1e-3, inf)),
@@ -120,7 +128,7 @@ class CurrentSteps(Result):
     rest_mv : numpy.ndarray, shape (n_sweeps,)
         Median potential just before the step.
     spontaneous : numpy.ndarray of int64, shape (n_sweeps,)
-        Spikes while the command was at holding before the step.
+        Spikes while the command was at holding before the step, and the cell had recovered from any pulse.
     spikes : SpikeResult
         Spikes within the step; its rows are the sweeps of this table.
     steady_mv : numpy.ndarray, shape (n_sweeps,)
@@ -138,6 +146,12 @@ class CurrentSteps(Result):
         of samples.
     trace_s : numpy.ndarray, shape (n_samples,)
         Time of those samples from the step's start.
+    sag_noise : numpy.ndarray, shape (n_sweeps,)
+        What noise alone adds to the sag ratio, whose peak is the lowest of a noisy trace: the same reading on the
+        second half of the step, from its own trend. NaN without a sag ratio.
+    jump_mv, late_jump_mv : numpy.ndarray, shape (n_sweeps,)
+        Jump of the potential at the step's edge (electrode resistance that the bridge leaves or takes too much): the
+        line through 0.5 to 1.5 ms, or 1 to 2 ms, after the edge, at the edge, minus the 2 ms before. NaN for ramps.
     """
 
     status: str = OK
@@ -159,6 +173,9 @@ class CurrentSteps(Result):
     ramp_pa_per_s: FloatArray
     trace_mv: FloatArray
     trace_s: FloatArray
+    sag_noise: FloatArray = field(default_factory=lambda: np.zeros(0))
+    jump_mv: FloatArray = field(default_factory=lambda: np.zeros(0))
+    late_jump_mv: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def used(self) -> NDArray[np.bool_]:
@@ -170,8 +187,8 @@ class CurrentSteps(Result):
         import pandas as pd
 
         names = ("start_s", "stop_s", "current_pa", "holding_pa", "rest_mv", "spontaneous", "steady_mv", "sag_ratio")
-        more = ("tau_ms", "current_at_spike_pa", "ramp_pa_per_s")
-        spikes = ("rate_hz", "latency_ms", "isi_cv", "cv2", "lv", "adaptation_index", "blocked")
+        more = ("tau_ms", "jump_mv", "current_at_spike_pa", "ramp_pa_per_s")
+        spikes = ("rate_hz", "latency_ms", "isi_cv", "cv2", "lv", "adaptation_index", "blocked", "collapsed")
         table = pd.DataFrame({"part": self.part + 1, "sweep": self.sweeps + 1})
         for source, columns in ((self, names), (self.spikes, spikes), (self, more)):
             for name in columns:
@@ -305,7 +322,7 @@ def join_steps(parts: Sequence[CurrentSteps]) -> CurrentSteps:
 
 _PER_SWEEP = (
     "sweeps", "start_s", "stop_s", "current_pa", "holding_pa", "rest_mv", "spontaneous", "steady_mv", "sag_ratio",
-    "tau_ms", "current_at_spike_pa", "ramp_pa_per_s",
+    "tau_ms", "current_at_spike_pa", "ramp_pa_per_s", "sag_noise", "jump_mv", "late_jump_mv",
 )  # fmt: skip
 
 
@@ -329,13 +346,16 @@ def _measure(
         return _nothing(next(why for why in reason if why != OK))
     first, stop = family.first, family.stop
     start_s, stop_s = (np.where(fits, each / rate, _NAN) for each in (first, stop))
-    found = measure_spikes(recording, channel, sweeps=sweeps, start_s=start_s, stop_s=stop_s, config=spikes)
+    edge_ms = config.edge_ms if family.protocol == "steps" else 0.0
+    window: dict[str, Any] = {"sweeps": sweeps, "start_s": start_s, "stop_s": stop_s, "edge_ms": edge_ms}
+    found = measure_spikes(recording, channel, **window, config=spikes)
     rest = shape.median_of(readings.held(channel, sweeps, family, round(config.baseline_ms * 1e-3 * rate)))
     around = round(max(_AROUND * float(np.median((stop - first)[fits])), config.baseline_ms * 1e-3 * rate))
     n_samples = int((stop - first)[fits].max()) + 2 * around
     mv = shape.read_rows(channel.trace, sweeps, np.where(fits, first - around, -n_samples), n_samples)
     rows = shape.Rows(mv, around, np.where(fits, stop - first, 0), rate)
-    steady, sag, tau = readings.deflections(rows, rest, family, found, config)
+    silent = readings.deflections(rows, rest, family, found, config)
+    current = np.where(fits, family.end_pa - family.holding_pa, _NAN)
     drawn, drawn_s = shape.thinned(rows, config.drawn_samples)
     at_spike = readings.current_at_spike(family, found, rate)
     made = CurrentSteps(
@@ -344,41 +364,21 @@ def _measure(
         part=np.zeros(sweeps.size, dtype=np.int64),
         start_s=start_s,
         stop_s=stop_s,
-        current_pa=np.where(fits, family.end_pa - family.holding_pa, _NAN),
+        current_pa=current,
         holding_pa=family.holding_pa,
         reason=tuple(REJECTED if no else why for no, why in zip(rejected, reason, strict=True)),
         rest_mv=rest,
         spontaneous=readings.spontaneous(channel, sweeps, family, spikes),
-        spikes=found,
-        steady_mv=steady,
-        sag_ratio=sag,
-        tau_ms=tau,
+        # A bridge that is off may lift the potential in a hyperpolarising step, but block it is not.
+        spikes=replace(found, blocked=found.blocked & (current > 0.0)),
+        **silent._asdict(),
+        **readings.edge_jumps(rows, family, found),
         current_at_spike_pa=at_spike,
         ramp_pa_per_s=readings.speed(family, rate),
         trace_mv=drawn,
         trace_s=drawn_s,
     )
-    return _ramps_counted_once(made, family) if family.protocol == "ramp" else made
-
-
-def _ramps_counted_once(steps: CurrentSteps, family: Family) -> CurrentSteps:
-    """Keep of a ramp that goes on over sweeps the piece with the first spike, or the last piece when none has one."""
-    reason, rest = list(steps.reason), steps.rest_mv.copy()
-    goes_on = (family.held_until <= family.held_from) & (family.first >= 0)
-    chain: list[int] = []
-    for i in [*range(len(reason)), -1]:
-        if i >= 0 and goes_on[i] and chain:
-            chain.append(i)
-            continue
-        fired = [k for k in chain if np.isfinite(steps.current_at_spike_pa[k])]
-        keep = fired[0] if fired else (chain[-1] if chain else -1)
-        if chain:
-            rest[keep] = steps.rest_mv[chain[0]]
-        for k in chain:
-            if k != keep and reason[k] == OK:
-                reason[k] = GOES_ON
-        chain = [i] if i >= 0 and family.first[i] >= 0 else []
-    return replace(steps, reason=tuple(reason), rest_mv=rest)
+    return readings.ramps_counted_once(made, family) if family.protocol == "ramp" else made
 
 
 def _nothing(why: str) -> CurrentSteps:
@@ -387,7 +387,7 @@ def _nothing(why: str) -> CurrentSteps:
     numbers: dict[str, Any] = {
         each.name: empty
         for each in fields(SpikeResult)
-        if each.name not in ("status", "sweeps", "count", "row", "blocked")
+        if each.name not in ("status", "sweeps", "count", "row", "blocked", "collapsed")
     }
     spikes = SpikeResult(status=why, sweeps=none, count=none, row=none, blocked=np.zeros(0, dtype=bool), **numbers)
     table: dict[str, Any] = {name: none if name in ("sweeps", "spontaneous") else empty for name in _PER_SWEEP}

@@ -1,14 +1,15 @@
 """Intrinsic excitability of a cell: rheobase, f–I gain, threshold, input resistance, sag, time constant."""
 
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ephysplast.analysers._gain import gain_of, mean_of, resistance_of, small_steps
+from ephysplast.analysers._cell_view import View, passive_of, without_bridge
+from ephysplast.analysers._gain import gain_between, gain_of, mean_of, rising
 from ephysplast.analysers._rheobase import SAME_PA, distinct, ramp_rheobase, step_rheobase, tally
 from ephysplast.analysers.current_steps import CurrentSteps
 from ephysplast.errors import LEVELS, OK, check_settings
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BoolArray = NDArray[np.bool_]
-_NO_HYPERPOLARISATION = "no silent hyperpolarising step is large enough to show it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +39,16 @@ class ExcitabilityConfig:
     largest_deflection_mv : float
         R_in and τ come from steps that moved the potential by no more: 10 mV keeps most voltage-gated channels shut.
         The smallest steps count where none is that small.
+    bridge_percent : float
+        A bridge that is off by more than this share of R_in, and by 5 MΩ, is taken off R_in, sag and threshold: 15.
+        Smaller jumps at the steps' edges cannot be told from dendrites that charge fast.
     """
 
     level: float = 0.95
     spontaneous_percent: float = 20.0
     first_spike_sweeps: int = 3
     largest_deflection_mv: float = 10.0
+    bridge_percent: float = 15.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -54,6 +58,7 @@ class ExcitabilityConfig:
             spontaneous_percent=(0.0, 100.0),
             first_spike_sweeps=(1, inf),
             largest_deflection_mv=(0.1, inf),
+            bridge_percent=(0.0, inf),
         )
 
 
@@ -66,19 +71,29 @@ class ExcitabilityResult(Result):
     status : str
         ``"ok"``, or why nothing was measured.
     rheobase_pa : Estimate
-        Smallest step (above holding) that makes the cell fire: from steps bracketed by the next smaller one; with
-        repeats the current of 50 % firing (probit); from ramps the current at the first spike's threshold. Without a
-        value its bounds still say what is known: above the largest silent current, or below the smallest tried.
+        Smallest current above holding that makes the cell fire: of single steps the smallest with a spike, bracketed by
+        the next smaller one; with repeats the current of 50 % firing (probit); from ramps the mean current at the first
+        spike's threshold. Without a value its bounds still say what is known: above the largest silent current, below
+        the smallest tried, or below 0 pA in a cell that fires at holding and at 0 pA.
     gain_hz_per_pa : Estimate
-        Slope of rate against current above the rheobase.
-    threshold_mv, amplitude_mv, half_width_ms, fast_ahp_mv, slow_ahp_mv, latency_ms : Estimate
-        Of the first spike at the rheobase.
+        Slope of rate (spikes in the step / its length) against current, above the rheobase.
+    threshold_mv, amplitude_mv, half_width_ms, fast_ahp_mv, slow_ahp_mv : Estimate
+        Means over the first spikes of the sweeps with the smallest currents that made the cell fire (three, and all
+        that share the current of the third).
+    latency_ms : Estimate
+        From the step's start to the first spike's threshold, at the smallest current that made the cell fire.
     max_rate_hz : Estimate
         Highest rate before any depolarisation block.
     adaptation_index : Estimate
-        Where the cell fires enough.
-    rin_mohm, tau_ms, sag_ratio, rest_mv, holding_pa : Estimate
-        Passive properties from the subthreshold steps.
+        Mean over all sweeps with three spikes or more and without block, whatever their current.
+    rin_mohm : Estimate
+        Slope of the steady deflections of silent steps of either sign against current, of the small ones.
+    tau_ms : Estimate
+        Mean over the small hyperpolarising steps.
+    sag_ratio : Estimate
+        Mean over hyperpolarising steps of (peak − steady)/(peak − rest), without what noise adds to the peak.
+    rest_mv, holding_pa : Estimate
+        Potential and current at holding, before the steps; means over all sweeps.
     current_pa, rate_hz, fired : numpy.ndarray, shape (n_currents,)
         The f–I curve: each distinct current, the mean rate, and the fraction of its sweeps with a spike.
     n_repeats : numpy.ndarray, shape (n_currents,)
@@ -91,8 +106,16 @@ class ExcitabilityResult(Result):
         Median speed of the ramps; NaN for steps.
     level : float
         Confidence level of the intervals.
-    n_sweeps, n_blocked, n_spontaneous : int
-        Sweeps used; those of them that went into depolarisation block; those that fired at holding.
+    n_sweeps, n_blocked, n_spontaneous, n_collapsed : int
+        Sweeps used; those of them that went into depolarisation block; that fired at holding; whose spikes collapsed.
+    bridge_mohm : Estimate
+        Electrode resistance that the bridge left (or, below zero, took too much), from the jump at the steps' edges.
+        Where it is clear (beyond 5 MΩ and `bridge_percent` of R_in) R_in, sag and threshold are given without it.
+    line_pa, line_hz : numpy.ndarray, shape (n_line,)
+        Current and rate of each sweep that the gain may come from: from the smallest current at which every sweep
+        fires up to block, or to where the rates fall for good.
+    line_end_pa : float
+        Last current of the line whose slope the gain is; what follows is a plateau. NaN without a gain.
     """
 
     status: str = OK
@@ -122,6 +145,17 @@ class ExcitabilityResult(Result):
     n_sweeps: int = 0
     n_blocked: int = 0
     n_spontaneous: int = 0
+    n_collapsed: int = 0
+    bridge_mohm: Estimate = field(default_factory=lambda: Estimate.missing("not measured"))
+    line_pa: FloatArray = field(default_factory=lambda: np.zeros(0))
+    line_hz: FloatArray = field(default_factory=lambda: np.zeros(0))
+    line_end_pa: float = nan
+
+    def gain_between(self, low_pa: float, high_pa: float) -> Estimate:
+        """Return the f–I gain over a stretch of currents, so that two phases can be compared over stretches alike."""
+        return gain_between(
+            self.line_pa, self.line_hz, step_s=self.step_duration_s, level=self.level, low_pa=low_pa, high_pa=high_pa
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row per quantity: quantity, value, low, high, unit, method, status."""
@@ -151,8 +185,8 @@ def measure_excitability(
     Rheobase from repeated steps: the current needed varies from sweep to sweep as a normal distribution, whose mean is
     found by maximum likelihood with a profile-likelihood interval (Venzon & Moolgavkar 1988, doi 10.2307/2347496). A
     ramp's rheobase is larger than a step's, the more so the faster it is, and the two are never mixed. The f–I gain is
-    the slope of a line from the smallest current at which every sweep fires up to depolarisation block, or to where
-    the rate saturates. R_in is the slope of steady deflections against current.
+    the slope of a line from the smallest current at which every sweep fires up to depolarisation block (or collapsing
+    spikes, or falling rates), or to where the rate saturates. R_in is the slope of steady deflections against current.
 
     Examples
     --------
@@ -164,9 +198,9 @@ def measure_excitability(
     if steps.status != OK or not used.any():
         why = steps.status if steps.status != OK else Counter(steps.reason).most_common(1)[0][0]
         return _nothing(why)
-    view = _View.of(steps, used)
-    passive = _passive(view, config)
-    fired = _firing(view, config)
+    view = View.of(steps, used)
+    passive, error_mohm = passive_of(view, config)
+    fired = _firing(view, config, error_mohm)
     return replace(
         _nothing("not measured"),
         status=OK,
@@ -178,78 +212,19 @@ def measure_excitability(
         level=config.level,
         n_sweeps=int(used.sum()),
         n_blocked=int(view.blocked.sum()),
+        n_collapsed=int(view.collapsed.sum()),
         n_spontaneous=int((view.spontaneous > 0).sum()),
     )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _View:
-    """The sweeps that are used, one entry each."""
-
-    steps: CurrentSteps
-    place: NDArray[np.intp]
-    is_ramp: bool
-    current: FloatArray
-    count: IntArray
-    rate: FloatArray
-    blocked: BoolArray
-    spontaneous: IntArray
-    duration_s: FloatArray
-    speed: FloatArray
-
-    @classmethod
-    def of(cls, steps: CurrentSteps, used: BoolArray) -> "_View":
-        return cls(
-            steps=steps,
-            place=np.flatnonzero(used),
-            is_ramp=steps.protocol == "ramp",
-            current=steps.current_pa[used],
-            count=steps.spikes.count[used],
-            rate=steps.spikes.rate_hz[used],
-            blocked=steps.spikes.blocked[used],
-            spontaneous=steps.spontaneous[used],
-            duration_s=(steps.stop_s - steps.start_s)[used],
-            speed=steps.ramp_pa_per_s[used],
-        )
-
-    @property
-    def tells(self) -> BoolArray:
-        """Sweeps that say whether their current makes the cell fire: not those blocked without a spike."""
-        return np.asarray((self.count > 0) | ~self.blocked)
-
-    def first_spikes(self, name: str, sweeps: NDArray[np.intp]) -> FloatArray:
-        """Return a feature of the first spike of some sweeps (indices into this view)."""
-        spikes = self.steps.spikes
-        first = np.searchsorted(spikes.row, self.place[sweeps])
-        return np.asarray(getattr(spikes, name)[first], dtype=np.float64)
-
-
-def _passive(view: _View, config: ExcitabilityConfig) -> dict[str, Any]:
-    steps, place, level = view.steps, view.place, config.level
-    steady, current = steps.steady_mv[place], view.current
-    small = small_steps(current, steady, config.largest_deflection_mv)
-    none = "ramps show no steady deflection" if view.is_ramp else _NO_HYPERPOLARISATION
-    silent = none if view.is_ramp else "no silent step moves the potential: R_in needs steps below the rheobase"
-    return {
-        "rin_mohm": resistance_of(
-            current, steady, largest_mv=config.largest_deflection_mv, level=level, missing=silent
-        ),
-        "tau_ms": mean_of(np.where(small, steps.tau_ms[place], nan), level=level, what="small steps", missing=none),
-        "sag_ratio": mean_of(steps.sag_ratio[place], level=level, what="hyperpolarising steps", missing=none),
-        "rest_mv": mean_of(
-            steps.rest_mv[place], level=level, what="sweeps", missing="no stretch at holding before the steps"
-        ),
-        "holding_pa": mean_of(
-            steps.holding_pa[place], level=level, what="sweeps", missing="the file does not say what it was held at"
-        ),
-    }
-
-
-def _firing(view: _View, config: ExcitabilityConfig) -> dict[str, Any]:
-    rheobase = _rheobase(view, config)
-    answer: dict[str, Any] = {"rheobase_pa": rheobase} | _first_spike(view, config)
+def _firing(view: View, config: ExcitabilityConfig, error_mohm: float) -> dict[str, Any]:
+    of_itself = _fires_without_current(view, config)
+    rheobase = of_itself or _rheobase(view, config)
+    answer: dict[str, Any] = {"rheobase_pa": rheobase} | _first_spike(view, config, error_mohm)
+    if of_itself:
+        answer["latency_ms"] = Estimate.missing("the cell fires without current: it does not wait for the step")
     answer["adaptation_index"] = mean_of(
-        np.where(view.blocked, nan, view.steps.spikes.adaptation_index[view.place]),
+        np.where(view.doubtful, nan, view.steps.spikes.adaptation_index[view.place]),
         level=config.level,
         what="sweeps",
         missing="no sweep has spikes enough for an adaptation index",
@@ -257,35 +232,42 @@ def _firing(view: _View, config: ExcitabilityConfig) -> dict[str, Any]:
     if view.is_ramp:
         why = "ramps have no f–I curve: it needs steps"
         return answer | {"gain_hz_per_pa": Estimate.missing(why), "max_rate_hz": Estimate.missing(why)}
+    return answer | _curve(view, config)
+
+
+def _curve(view: View, config: ExcitabilityConfig) -> dict[str, Any]:
+    """Return the f–I curve, its gain, and its highest rate."""
     levels, group = distinct(view.current)
     n = np.bincount(group).astype(np.float64)
-    fired = np.bincount(group, weights=(view.count > 0).astype(float)) / n
-    answer |= {
+    curve: dict[str, Any] = {
         "current_pa": levels,
         "rate_hz": np.bincount(group, weights=view.rate) / n,
-        "fired": fired,
+        "fired": np.bincount(group, weights=(view.count > 0).astype(float)) / n,
         "n_repeats": n,
     }
-    blocked = np.bincount(group, weights=view.blocked.astype(float)) / n >= 0.5
-    end = int(np.flatnonzero(blocked)[0]) if blocked.any() else levels.size
-    usable = (group < end) & ~view.blocked
-    return answer | {
-        "gain_hz_per_pa": _gain(view, group, fired, usable, config),
-        "max_rate_hz": _max_rate(view, group, usable, config),
-    }
+    if view.mixed_lengths:
+        why = Estimate.missing(view.mixed_lengths)
+        return curve | {"gain_hz_per_pa": why, "max_rate_hz": why}
+    doubtful = np.bincount(group, weights=view.doubtful.astype(float)) / n >= 0.5
+    end = int(np.flatnonzero(doubtful)[0]) if doubtful.any() else levels.size
+    end = rising(curve["rate_hz"][:end], step_s=float(np.median(view.duration_s)))
+    usable = (group < end) & ~view.doubtful
+    return curve | _gain(view, group, curve, usable, config) | {"max_rate_hz": _max_rate(view, group, usable, config)}
 
 
-def _gain(view: _View, group: IntArray, fired: FloatArray, usable: BoolArray, config: ExcitabilityConfig) -> Estimate:
+def _gain(
+    view: View, group: IntArray, curve: dict[str, Any], usable: BoolArray, config: ExcitabilityConfig
+) -> dict[str, Any]:
     if not (view.count > 0).any():
-        return Estimate.missing("the cell did not fire")
-    mean_rate = np.bincount(group, weights=view.rate) / np.bincount(group)
-    silent = np.flatnonzero(fired[: int(np.argmax(mean_rate)) + 1] < 1.0)
+        return {"gain_hz_per_pa": Estimate.missing("the cell did not fire")}
+    silent = np.flatnonzero(curve["fired"][: int(np.argmax(curve["rate_hz"])) + 1] < 1.0)
     always = usable & (group > (silent.max() if silent.size else -1))
-    step_s = float(np.median(view.duration_s))
-    return gain_of(view.current[always], view.rate[always], step_s=step_s, level=config.level)
+    current, rate = view.current[always], view.rate[always]
+    gain, end_pa = gain_of(current, rate, step_s=float(np.median(view.duration_s)), level=config.level)
+    return {"gain_hz_per_pa": gain, "line_pa": current, "line_hz": rate, "line_end_pa": end_pa}
 
 
-def _max_rate(view: _View, group: IntArray, usable: BoolArray, config: ExcitabilityConfig) -> Estimate:
+def _max_rate(view: View, group: IntArray, usable: BoolArray, config: ExcitabilityConfig) -> Estimate:
     if not (view.count[usable] > 0).any():
         return Estimate.missing("the cell did not fire" if not view.count.any() else "it fires only in block")
     n = np.bincount(group, weights=usable)
@@ -296,18 +278,15 @@ def _max_rate(view: _View, group: IntArray, usable: BoolArray, config: Excitabil
     return mean_of(view.rate[here], level=config.level, what=what, missing="the cell did not fire")
 
 
-def _rheobase(view: _View, config: ExcitabilityConfig) -> Estimate:
-    why = _fires_without_current(view, config)
-    if why:
-        return Estimate.missing(why)
+def _rheobase(view: View, config: ExcitabilityConfig) -> Estimate:
+    if view.mixed_lengths:
+        return Estimate.missing(view.mixed_lengths)
     tells = view.tells
     current, fired = view.current[tells], view.count[tells] > 0
     if not fired.any():
         return _never(view)
     if view.is_ramp:
-        found = ramp_rheobase(view.steps.current_at_spike_pa[view.place], view.current, level=config.level)
-        speed = f" at {_range(view.speed)} pA/s" if np.isfinite(view.speed).any() else ""
-        return replace(found, method=f"{found.method}{speed}") if found.status == OK else found
+        return _of_ramps(view, config)
     smallest = float(current[fired].min())
     if not (current[~fired] <= smallest + SAME_PA).any():
         said = f"the cell fires at every current: its rheobase is below {smallest:.4g} pA"
@@ -315,7 +294,18 @@ def _rheobase(view: _View, config: ExcitabilityConfig) -> Estimate:
     return step_rheobase(tally(current, fired), level=config.level)
 
 
-def _never(view: _View) -> Estimate:
+def _of_ramps(view: View, config: ExcitabilityConfig) -> Estimate:
+    at_spike = view.steps.current_at_spike_pa[view.place]
+    known = at_spike[np.isfinite(at_spike)]
+    if known.size and float(np.median(known)) <= SAME_PA:
+        said = f"the ramps' first spikes come at or below holding ({float(np.median(known)):.0f} pA): no rheobase"
+        return Estimate.missing(said.replace("-", "−"))
+    found = ramp_rheobase(at_spike, view.current, level=config.level)
+    speed = f" at {_range(view.speed)} pA/s" if np.isfinite(view.speed).any() else ""
+    return replace(found, method=f"{found.method}{speed}") if found.status == OK else found
+
+
+def _never(view: View) -> Estimate:
     """Say of a silent cell how much current was tried."""
     largest = float(view.current.max())
     if largest <= SAME_PA:
@@ -325,25 +315,26 @@ def _never(view: _View) -> Estimate:
     return Estimate(value=nan, low=largest, high=inf, status=said, is_bracket=True)
 
 
-def _fires_without_current(view: _View, config: ExcitabilityConfig) -> str:
-    """Say how the cell fires of itself; empty when it does not."""
+def _fires_without_current(view: View, config: ExcitabilityConfig) -> Estimate | None:
+    """Say how the cell fires of itself; None when it does not."""
     at_rest = (view.spontaneous > 0) & np.isfinite(view.current)
-    share = 100.0 * float(at_rest.mean())
+    often = 100.0 * float(at_rest.mean()) > config.spontaneous_percent
     no_current = (view.current <= SAME_PA) & (not view.is_ramp)
-    fires = view.count > 0
     nearest = no_current & (view.current >= view.current[no_current].max(initial=-inf) - SAME_PA)
-    at_zero = bool(nearest.any()) and float(fires[nearest].mean()) >= 0.5
-    if share <= config.spontaneous_percent and not at_zero:
-        return ""
-    where = []
-    if share > config.spontaneous_percent:
-        where.append(f"at holding in {int(at_rest.sum())} of {at_rest.size} sweeps")
-    if at_zero:
-        where.append(f"during steps of {float(view.current[nearest].mean().round(1)):g} pA")
-    return f"the cell fires without current ({' and '.join(where)}): there is no rheobase"
+    at_zero = bool(nearest.any()) and float((view.count > 0)[nearest].mean()) >= 0.5
+    if not (often or at_zero):
+        return None
+    where = [f"at holding in {int(at_rest.sum())} of {at_rest.size} sweeps"] if often else []
+    if not at_zero:
+        return Estimate.missing(f"the cell fires without current ({where[0]}): there is no rheobase")
+    enough = float(view.current[nearest].mean().round(1))
+    where.append(f"during steps of {enough:g} pA".replace("-", "−"))
+    said = f"the cell fires without current ({' and '.join(where)}): there is no rheobase"
+    # One spike at 0 pA may be chance; together with spikes at holding it says that no current is needed.
+    return Estimate(value=nan, low=-inf, high=enough, status=said, is_bracket=True) if often else Estimate.missing(said)
 
 
-def _first_spike(view: _View, config: ExcitabilityConfig) -> dict[str, Estimate]:
+def _first_spike(view: View, config: ExcitabilityConfig, error_mohm: float) -> dict[str, Estimate]:
     fired = np.flatnonzero(view.count > 0)
     order = fired[np.argsort(view.current[fired], kind="stable")] if not view.is_ramp else fired
     if not view.is_ramp and order.size:
@@ -352,15 +343,16 @@ def _first_spike(view: _View, config: ExcitabilityConfig) -> dict[str, Estimate]
         order = order[view.current[order] <= last + SAME_PA]
     names = ("threshold_mv", "amplitude_mv", "half_width_ms", "fast_ahp_mv", "slow_ahp_mv")
     silent = "the cell did not fire"
-    answer = {
-        name: mean_of(
-            view.first_spikes(name, order),
+    answer = {}
+    for name in names:
+        error_mv = 1e-3 * error_mohm * view.current[order] if name == "threshold_mv" else 0.0
+        answer[name] = mean_of(
+            view.first_spikes(name, order) - error_mv,
             level=config.level,
             what="first spikes",
             missing="no first spike shows it" if order.size else silent,
         )
-        for name in names
-    }
+    answer["threshold_mv"] = without_bridge(answer["threshold_mv"], error_mohm)
     lowest = order if view.is_ramp else order[view.current[order] <= view.current[order].min(initial=inf) + SAME_PA]
     latency = view.steps.spikes.latency_ms[view.place[lowest]]
     at = "" if view.is_ramp or not lowest.size else f" at {float(view.current[lowest].mean().round(1)):g} pA"
@@ -377,5 +369,6 @@ def _nothing(why: str) -> ExcitabilityResult:
     estimates: dict[str, Any] = {
         each.name: Estimate.missing(why) for each in fields(ExcitabilityResult) if each.type in (Estimate, "Estimate")
     }
-    arrays: dict[str, Any] = {name: np.zeros(0) for name in ("current_pa", "rate_hz", "fired", "n_repeats")}
+    names = ("current_pa", "rate_hz", "fired", "n_repeats", "line_pa", "line_hz")
+    arrays: dict[str, Any] = {name: np.zeros(0) for name in names}
     return ExcitabilityResult(status=why, **estimates, **arrays)

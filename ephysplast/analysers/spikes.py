@@ -1,6 +1,6 @@
 """Action potentials: threshold, amplitude, width, after-hyperpolarisations; and the statistics of their trains."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,6 +44,7 @@ _OF_SWEEPS = (
     "lv",
     "adaptation_index",
     "blocked",
+    "collapsed",
 )
 
 
@@ -53,7 +54,7 @@ class SpikeConfig:
 
     Attributes
     ----------
-    slope_mv_per_ms, height_mv, upstroke_ms, fall_ms, width_ms, noise_heights : float
+    slope_mv_per_ms, height_mv, upstroke_ms, fall_ms, width_ms, noise_heights, at_once_percent : float
         Which events count (:class:`~ephysplast.signal.SpikeCriteria`).
     threshold_by : {"slope", "fraction"}
         Where the threshold is: the potential at which dV/dt, going up to the spike's steepest rise, passes for the
@@ -74,9 +75,14 @@ class SpikeConfig:
     slow_ahp_shortest_ms : float
         When the next spike leaves less than that to look at, there is no slow after-hyperpolarisation: 10.
     block_ms, block_above_mv : float
-        A sweep goes into depolarisation block where it stays silent for so long (100) while the potential lies so
-        much (5) above the median threshold of its own spikes, or of all sweeps' if it has none. No absolute level is
-        used, which an offset would spoil.
+        A sweep goes into depolarisation block where it stays silent for so long (100, or half of a shorter window; and
+        3 × its median interspike interval, a pause being no block) while the potential lies so much (5) above the
+        threshold of its own first spike, or the median threshold of all sweeps' if it has none: later thresholds climb
+        as the sodium channels inactivate. No absolute level is used, which an offset would spoil.
+    collapse_percent : float
+        The spikes of a sweep collapse when they are 6 or more and the median amplitude of the second half of them is
+        below so much (50) of its first one's, or of the median first spike's of all sweeps if that is larger. They
+        are on the verge of block: counted, but no rate to take a gain from.
     """
 
     slope_mv_per_ms: float = 10.0
@@ -85,6 +91,7 @@ class SpikeConfig:
     fall_ms: float = 10.0
     width_ms: float = 0.15
     noise_heights: float = 10.0
+    at_once_percent: float = 70.0
     threshold_by: Literal["slope", "fraction"] = "slope"
     threshold_mv_per_ms: float = 10.0
     threshold_fraction: float = 0.05
@@ -94,6 +101,7 @@ class SpikeConfig:
     slow_ahp_shortest_ms: float = 10.0
     block_ms: float = 100.0
     block_above_mv: float = 5.0
+    collapse_percent: float = 50.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -108,6 +116,7 @@ class SpikeConfig:
             fall_ms=(tiny, 1e3),
             width_ms=(tiny, 100.0),
             noise_heights=(tiny, inf),
+            at_once_percent=(tiny, inf),
             threshold_mv_per_ms=(tiny, inf),
             threshold_fraction=(tiny, 0.99),
             fast_ahp_ms=(0.1, 100.0),
@@ -116,6 +125,7 @@ class SpikeConfig:
             slow_ahp_shortest_ms=(1.0, self.slow_ahp_stop_ms - self.slow_ahp_start_ms),
             block_ms=(10.0, inf),
             block_above_mv=(0.0, inf),
+            collapse_percent=(0.0, 100.0),
         )
 
     @property
@@ -145,6 +155,8 @@ class SpikeResult(Result):
         NaN with fewer than two intervals; the rate is 0 without spikes and NaN without a window.
     blocked : numpy.ndarray of bool, shape (n_sweeps,)
         Whether the sweep goes into depolarisation block.
+    collapsed : numpy.ndarray of bool, shape (n_sweeps,)
+        Whether its spikes shrink to a fraction of the first.
     row : numpy.ndarray of int64, shape (n_spikes,)
         Which of `sweeps` each spike lies in, ascending.
     time_s : numpy.ndarray, shape (n_spikes,)
@@ -180,6 +192,7 @@ class SpikeResult(Result):
     fall_mv_per_ms: FloatArray
     fast_ahp_mv: FloatArray
     slow_ahp_mv: FloatArray
+    collapsed: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def trains(self) -> tuple[FloatArray, ...]:
         """Return the spike times of each sweep, in s from its start."""
@@ -207,6 +220,7 @@ def measure_spikes(
     sweeps: Sweeps = None,
     start_s: float | FloatArray | None = None,
     stop_s: float | FloatArray | None = None,
+    edge_ms: float = 0.0,
     config: SpikeConfig = SpikeConfig(),
 ) -> SpikeResult:
     """Find spikes and measure their features.
@@ -225,6 +239,9 @@ def measure_spikes(
     start_s, stop_s : float or array_like, shape (n_sweeps,), optional
         Where to look, from the sweep's start: one window for all sweeps, or one for each; by default the whole sweep.
         A sweep whose window is NaN is not looked at. Quantities may be given.
+    edge_ms : float
+        No spike starts within so much after the window's start and stop: for windows whose ends are the edges of a
+        current step, where bridge and electrode capacitance show. One that is under way then starts there.
     config : SpikeConfig
         What counts, and the definitions.
 
@@ -255,7 +272,7 @@ def measure_spikes(
     """
     channel.require("current")
     windows = windows_of(recording, channel, sweeps, start_s, stop_s)
-    measured = measure_windows(channel.trace, windows, config)
+    measured = measure_windows(channel.trace, windows, config, edge_ms=edge_ms)
     row, threshold_s = measured.row, measured.features["threshold_s"]
     count = np.bincount(row, minlength=len(windows.sweeps)).astype(np.int64)
     train = train_statistics(row, measured.features["time_s"], start_s=windows.start_s, stop_s=windows.stop_s)
@@ -271,6 +288,7 @@ def measure_spikes(
         count=count,
         latency_ms=latency_ms,
         blocked=measured.blocked,
+        collapsed=measured.collapsed,
         row=row,
         **train._asdict(),
         **measured.features,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ephysplast.analysers.excitability import ExcitabilityResult
+from ephysplast.classify._intrinsic_change import number, with_unit
 from ephysplast.errors import OK
 from ephysplast.result import Estimate
 from ephysplast.verdict import QualityCheck
@@ -24,8 +25,10 @@ def check_phases(
         _repeats(before, after),
         _shift("rest", "mV", before.rest_mv, after.rest_mv, config.largest_rest_shift_mv),
         _shift("holding", "pA", before.holding_pa, after.holding_pa, config.largest_holding_shift_pa),
+        _resistance(before.rin_mohm, after.rin_mohm, config.largest_rin_change_percent),
+        _bridge(before, after, config.largest_bridge_shift_mohm),
         _counted("spontaneous firing", "fired at holding", before.n_spontaneous, after.n_spontaneous, before, after),
-        _counted("depolarisation block", "went into block", before.n_blocked, after.n_blocked, before, after),
+        _block(before, after),
     )
 
 
@@ -72,8 +75,8 @@ def _repeats(before: ExcitabilityResult, after: ExcitabilityResult) -> QualityCh
         said = f"{each[0]:g} sweeps at each current before, {each[1]:g} after"
         return QualityCheck(name=name, outcome="pass", sentence=said)
     said = (
-        "one sweep at each current: the rheobase is taken to vary from sweep to sweep by less than half a step, "
-        "which only repeats could show"
+        "one sweep at each current: how much the rheobase varies from sweep to sweep only repeats could show, so it "
+        "must move by three steps to count"
     )
     return QualityCheck(name=name, outcome="warn", sentence=said)
 
@@ -81,10 +84,48 @@ def _repeats(before: ExcitabilityResult, after: ExcitabilityResult) -> QualityCh
 def _shift(name: str, unit: str, before: Estimate, after: Estimate, most: float) -> QualityCheck:
     if not (isfinite(before.value) and isfinite(after.value)):
         return QualityCheck(name=name, outcome="not testable", sentence=f"{name} is not known in both phases")
-    said = f"{name} {before.value:.3g} {unit} before, {after.value:.3g} {unit} after"
+    said = f"{name} {with_unit(before.value, unit)} before, {with_unit(after.value, unit)} after"
     if abs(after.value - before.value) <= most:
         return QualityCheck(name=name, outcome="pass", sentence=said)
     return QualityCheck(name=name, outcome="warn", sentence=f"{said}: this alone shifts the rheobase")
+
+
+def _resistance(before: Estimate, after: Estimate, most_percent: float) -> QualityCheck:
+    name = "R_in"
+    if not (isfinite(before.value) and isfinite(after.value) and before.value > 0.0):
+        return QualityCheck(name=name, outcome="not testable", sentence="R_in is not known in both phases")
+    percent = 100.0 * (after.value / before.value - 1.0)
+    said = f"R_in {with_unit(before.value, 'MΩ')} before, {with_unit(after.value, 'MΩ')} after"
+    if abs(percent) <= most_percent:
+        return QualityCheck(name=name, outcome="pass", sentence=said)
+    said += f" ({number(percent, 0, sign=True)} %): a seal or an access that has changed would move the rheobase too"
+    return QualityCheck(name=name, outcome="warn", sentence=said)
+
+
+def _bridge(before: ExcitabilityResult, after: ExcitabilityResult, most_mohm: float) -> QualityCheck:
+    name, (first, second) = "bridge", (before.bridge_mohm, after.bridge_mohm)
+    if not (isfinite(first.value) and isfinite(second.value)):
+        said = "whether the bridge was balanced does not show in both phases"
+        return QualityCheck(name=name, outcome="not testable", sentence=said)
+    said = (
+        f"the potential jumps at the edges of the steps as over {with_unit(first.value, 'MΩ')} before and "
+        f"{with_unit(second.value, 'MΩ')} after"
+    )
+    if abs(second.value - first.value) <= most_mohm:
+        return QualityCheck(name=name, outcome="pass", sentence=said)
+    said += ": the balance of the bridge has changed, which shows in R_in, sag and threshold where it is not taken off"
+    return QualityCheck(name=name, outcome="warn", sentence=said)
+
+
+def _block(before: ExcitabilityResult, after: ExcitabilityResult) -> QualityCheck:
+    made = _counted("depolarisation block", "went into block", before.n_blocked, after.n_blocked, before, after)
+    if not (before.n_collapsed or after.n_collapsed):
+        return made
+    said = (
+        f"{made.sentence}; in {before.n_collapsed} before and {after.n_collapsed} after the spikes collapsed on the "
+        f"way there. The f–I gain leaves them out"
+    )
+    return QualityCheck(name=made.name, outcome="warn", sentence=said)
 
 
 def _counted(
@@ -95,4 +136,4 @@ def _counted(
 
 
 def _listed(current_pa: np.ndarray) -> str:
-    return f"{current_pa.size} from {current_pa[0]:.4g} to {current_pa[-1]:.4g} pA"
+    return f"{current_pa.size} from {with_unit(current_pa[0], 'pA')} to {with_unit(current_pa[-1], 'pA')}"

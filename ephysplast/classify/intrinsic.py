@@ -8,10 +8,9 @@ import numpy as np
 from scipy import special
 
 from ephysplast.analysers.excitability import ExcitabilityResult
+from ephysplast.classify._intrinsic_change import PRIMARY, SUPPORTING, Change, change_of, number, with_unit
 from ephysplast.classify._intrinsic_quality import check_phases
 from ephysplast.errors import OK, check_settings
-from ephysplast.result import Estimate
-from ephysplast.statistics import NO_INTERVAL, Interval, difference_interval
 from ephysplast.verdict import Evidence, PointsTo, QualityCheck, Sign, Verdict
 
 _MANY: Final = 100.0
@@ -30,11 +29,14 @@ class IntrinsicConfig:
     smallest_change_percent : float
         Of rheobase, f–I gain, R_in and τ, relative to before: 10. Up and down exceed it, *no change* lies within it.
     smallest_shift_mv : float
-        Of threshold and rest: 2, about what a junction potential may drift.
+        Of threshold and rest: 2, about what a junction potential may drift. A larger shift of the rest is taken off
+        the change of the rheobase before that counts.
     smallest_sag_change : float
         Of the sag ratio: 0.05.
     largest_rest_shift_mv, largest_holding_shift_pa : float
         Beyond these the two phases were not recorded alike, which is said: 5 mV and 10 pA.
+    largest_rin_change_percent, largest_bridge_shift_mohm : float
+        Nor beyond these: the usual 30 % of R_in (a seal or an access that has changed), and 5 MΩ of the bridge.
     largest_protocol_difference_percent : float
         Steps (or ramps) whose length (or speed) differs by more between the phases cannot be compared: 10.
     """
@@ -44,79 +46,13 @@ class IntrinsicConfig:
     smallest_sag_change: float = 0.05
     largest_rest_shift_mv: float = 5.0
     largest_holding_shift_pa: float = 10.0
+    largest_rin_change_percent: float = 30.0
+    largest_bridge_shift_mohm: float = 5.0
     largest_protocol_difference_percent: float = 10.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         check_settings(self, **dict.fromkeys(self.__dataclass_fields__, (0.0, inf)))
-
-
-class _Quantity(NamedTuple):
-    """One quantity of the evidence: its field, its name, and which way it moves when the cell fires more easily."""
-
-    field: str
-    name: str
-    unit: str
-    easier: int
-    margin: str = "percent"
-
-    @property
-    def label(self) -> str:
-        """Return the name with its unit."""
-        return f"{self.name} ({self.unit})" if self.unit else self.name
-
-
-_PRIMARY: Final = (_Quantity("rheobase_pa", "rheobase", "pA", -1), _Quantity("gain_hz_per_pa", "f–I gain", "Hz/pA", 1))
-_SUPPORTING: Final = (
-    _Quantity("threshold_mv", "threshold", "mV", -1, "mv"),
-    _Quantity("rin_mohm", "R_in", "MΩ", 1),
-    _Quantity("sag_ratio", "sag", "", 0, "sag"),
-    _Quantity("tau_ms", "τ", "ms", 0),
-    _Quantity("rest_mv", "rest", "mV", 1, "mv"),
-)
-
-
-class _Change(NamedTuple):
-    """After − before of one quantity, and what counts as a change."""
-
-    what: _Quantity
-    before: Estimate
-    after: Estimate
-    value: float
-    interval: Interval
-    bracket: bool
-    margin: float
-
-    @property
-    def known(self) -> bool:
-        """Whether there is an interval, be it open on a side."""
-        return not np.isnan(self.interval.low + self.interval.high)
-
-    def moved(self, *, widen: float = 1.0) -> int:
-        """Return 1 or −1 when it clearly rose or fell, further than the margin; else 0."""
-        low, high = self.interval
-        if not self.bracket:
-            low, high = self.value - widen * (self.value - low), self.value + widen * (high - self.value)
-        nearest = self.value if isfinite(self.value) else (low if low > 0.0 else high)
-        if low > 0.0 and nearest > self.margin:
-            return 1
-        return -1 if high < 0.0 and nearest < -self.margin else 0
-
-    @property
-    def within(self) -> bool:
-        """Whether any change lies within the margin."""
-        return self.known and self.interval.low >= -self.margin and self.interval.high <= self.margin
-
-    @property
-    def numbers(self) -> str:
-        """Return what moved from where to where, with the change and its interval."""
-        unit = f" {self.what.unit}" if self.what.unit else ""
-        if not (isfinite(self.before.value) and isfinite(self.after.value)):
-            return f"{self.what.name} {_worded(self.before, unit)} before, {_worded(self.after, unit)} after"
-        said = f"{self.what.name} {self.before.value:.3g} → {self.after.value:.3g}{unit}"
-        if not self.known:
-            return f"{said} (change {self.value:+.3g}{unit}, without an interval)"
-        return f"{said} (change {self.value:+.3g} [{self.interval.low:+.3g}, {self.interval.high:+.3g}]{unit})"
 
 
 def judge_intrinsic(
@@ -137,14 +73,20 @@ def judge_intrinsic(
         *Up*: the rheobase fell, or the f–I gain rose, clearly (the interval of the difference excludes 0) and by more
         than the smallest change of interest; *down* the other way round. The two are asked together, so the first to
         answer must do so at the stricter level of Holm's procedure. *No change* only when the intervals of both lie
-        within the smallest change; *inconclusive* otherwise, and when the two contradict each other; *refused* when
-        the phases cannot be compared. Threshold, R_in, sag, τ and rest say why and decide nothing.
+        within the smallest change; *inconclusive* otherwise, when the two contradict each other, and when a shift of
+        the rest explains the rheobase; *refused* when the phases cannot be compared. Threshold, R_in, sag, τ and rest
+        say why and decide nothing.
 
     Notes
     -----
     The interval of a difference follows from those of both phases (:func:`~ephysplast.statistics.difference_interval`);
-    brackets (the steps below and above a rheobase) are subtracted as they are, so a rheobase from single steps must
-    move by two steps. Sweeps of one phase are taken to be independent.
+    brackets (the steps below and above a rheobase) are subtracted as they are. Steps that were not repeated cannot show
+    how much the current needed varies from sweep to sweep, so their brackets count as half a step wider on both sides:
+    a rheobase from single steps must move by three of them, which keeps false answers below 5 % as long as it varies
+    by no more than one step (SD). Gains are compared over stretches of equal length from the smallest current that
+    always makes the cell fire, with and without that current, and the interval holds all of them: f–I curves bend. A
+    rest that moved by ΔV explains a change of −ΔV/R_in of the rheobase; beyond `smallest_shift_mv` of it the rheobase
+    must have moved, or not, without that part too. Sweeps of one phase are taken to be independent.
 
     Examples
     --------
@@ -154,18 +96,21 @@ def judge_intrinsic(
     >>> empty = measure_excitability(join_steps([]))
     >>> judge_intrinsic(empty, empty).sign
     'refused'
+    >>> from ephysplast.result import Estimate
     >>> def cell(rheobase):
     ...     bracket = Estimate(value=rheobase, low=rheobase - 20, high=rheobase, is_bracket=True)
-    ...     return replace(empty, status="ok", rheobase_pa=bracket, protocol="steps", step_duration_s=0.5)
+    ...     return replace(empty, status="ok", rheobase_pa=bracket, protocol="steps", step_duration_s=0.5,
+    ...                    n_repeats=np.ones(8))
     >>> print(judge_intrinsic(cell(120.0), cell(60.0)).sign_sentence)
-    up: rheobase 120 → 60 pA (change -60 [-80, -40] pA); f–I gain not available
+    up: rheobase 120 → 60 pA (change −60 [−100, −20] pA); f–I gain not available
     """
     quality = check_phases(before, after, config)
-    changes = [_change(each, before, after, config) for each in (*_PRIMARY, *_SUPPORTING)]
-    primary = changes[: len(_PRIMARY)]
+    changes = [change_of(each, before, after, config) for each in (*PRIMARY, *SUPPORTING)]
+    primary = changes[: len(PRIMARY)]
     refusal = _refusal(before, after, primary, quality)
     refused: tuple[Sign, str] = ("refused", refusal)
-    sign, sentence = refused if refusal else _decide(primary, config, before.level)
+    rest = _rest_of(before, after, config)
+    sign, sentence = refused if refusal else _decide(primary, rest, config, before.level)
     return Verdict(
         status=refusal or OK,
         sign=sign,
@@ -179,7 +124,7 @@ def judge_intrinsic(
 
 
 def _refusal(
-    before: ExcitabilityResult, after: ExcitabilityResult, primary: list[_Change], quality: tuple[QualityCheck, ...]
+    before: ExcitabilityResult, after: ExcitabilityResult, primary: list[Change], quality: tuple[QualityCheck, ...]
 ) -> str:
     """Say why the phases cannot be compared; empty when they can."""
     for phase, each in (("before", before), ("after", after)):
@@ -188,55 +133,54 @@ def _refusal(
     failed = [each.sentence for each in quality if each.outcome == "fail"]
     if failed:
         return "; ".join(failed)
-    if any(each.known or isfinite(each.value) for each in primary):
+    if any(each.available for each in primary):
         return ""
-    return "; ".join(f"no {each.what.name}: {_why_missing(each)}" for each in primary)
+    return "; ".join(f"no {each.what.name}: {each.why_missing}" for each in primary)
 
 
-def _change(what: _Quantity, before: ExcitabilityResult, after: ExcitabilityResult, config: IntrinsicConfig) -> _Change:
-    first: Estimate = getattr(before, what.field)
-    second: Estimate = getattr(after, what.field)
-    of_before, of_after = _centre(first), _centre(second)
-    bracket = first.is_bracket and second.is_bracket
-    if bracket or not (isfinite(of_before) and isfinite(of_after)):
-        # One of them is only known to lie beyond a current: bounds subtract as bounds.
-        interval = Interval(second.low - first.high, second.high - first.low)
-        bracket = True
-    else:
-        interval = difference_interval(
-            of_before, Interval(first.low, first.high), of_after, Interval(second.low, second.high)
-        )
-    known = not np.isnan(interval.low + interval.high)
-    margins = {"mv": config.smallest_shift_mv, "sag": config.smallest_sag_change}
-    size = abs(of_before) if isfinite(of_before) else _bound(first)
-    margin = margins.get(what.margin, size * config.smallest_change_percent / 100.0)
-    return _Change(what, first, second, of_after - of_before, interval if known else NO_INTERVAL, bracket, margin)
+class _Rest(NamedTuple):
+    """By how much the rest moved, and how much of a change of the rheobase that explains."""
+
+    shift_mv: float
+    explained_pa: float
+
+    @property
+    def words(self) -> str:
+        """Say so."""
+        way = "lowers" if self.shift_mv > 0.0 else "raises"
+        size = with_unit(abs(self.explained_pa), "pA")
+        by = f"by about {size} (its shift over R_in)" if isfinite(self.explained_pa) else "by an unknown amount"
+        return f"the rest moved by {number(self.shift_mv, 1, sign=True)} mV, which alone {way} the rheobase {by}"
 
 
-def _centre(estimate: Estimate) -> float:
-    """Return the value, of a bracket its middle: a smallest step with a spike is the upper end of what it may be."""
-    if estimate.status != OK:
-        return nan
-    middle = 0.5 * (estimate.low + estimate.high)
-    return middle if estimate.is_bracket and isfinite(middle) else estimate.value
+def _rest_of(before: ExcitabilityResult, after: ExcitabilityResult, config: IntrinsicConfig) -> _Rest | None:
+    """Return the shift of the rest between the phases where it is of interest."""
+    shift = after.rest_mv.value - before.rest_mv.value
+    if not abs(shift) > config.smallest_shift_mv:  # unknown is none
+        return None
+    known = [each.rin_mohm.value for each in (before, after) if each.rin_mohm.status == OK and each.rin_mohm.value > 0]
+    return _Rest(shift, -1e3 * shift / float(np.mean(known)) if known else nan)
 
 
-def _bound(estimate: Estimate) -> float:
-    return next((abs(each) for each in (estimate.low, estimate.high) if isfinite(each)), 0.0)
-
-
-def _decide(primary: list[_Change], config: IntrinsicConfig, level: float) -> tuple[Sign, str]:
+def _decide(primary: list[Change], rest: _Rest | None, config: IntrinsicConfig, level: float) -> tuple[Sign, str]:
     strict = _holm(level)
-    moved = [each.what.easier * each.moved(widen=strict) if each.known else 0 for each in primary]
+    numbers = "; ".join(each.numbers if each.available else f"{each.what.name} not available" for each in primary)
+    moved = [each.what.easier * each.moved(widen=strict) for each in primary]
     if any(moved):
-        moved = [each.what.easier * each.moved() if each.known else 0 for each in primary]
-    numbers = "; ".join(each.numbers if _available(each) else f"{each.what.name} not available" for each in primary)
+        moved = [each.what.easier * each.moved() for each in primary]
     if 1 in moved and -1 in moved:
         return "inconclusive", f"inconclusive: rheobase and f–I gain contradict each other: {numbers}"
+    rheobase = primary[0]
     if any(moved):
         sign: Sign = "up" if 1 in moved else "down"
+        if rest and moved[0] and rheobase.without(rest.explained_pa).moved() != rheobase.moved():
+            if not moved[1]:
+                return "inconclusive", f"inconclusive: {rest.words}; hold the cell at one potential: {numbers}"
+            numbers = f"{numbers}; {rest.words}"
         return sign, f"{sign}: {numbers}"
     if all(each.within for each in primary):
+        if rest and not rheobase.without(rest.explained_pa).within:
+            return "inconclusive", f"inconclusive: {rest.words}; hold the cell at one potential: {numbers}"
         return "no change", f"no change beyond {config.smallest_change_percent:g} %: {numbers}"
     return "inconclusive", f"inconclusive: {numbers}; {_what_it_takes(primary)}"
 
@@ -246,22 +190,29 @@ def _holm(level: float) -> float:
     return float(special.stdtrit(_FREEDOM, 0.75 + level / 4.0) / special.stdtrit(_FREEDOM, 0.5 + level / 2.0))
 
 
-def _what_it_takes(primary: list[_Change]) -> str:
+def _what_it_takes(primary: list[Change]) -> str:
     """Say what would decide each primary that did not."""
     said = []
     for each in primary:
-        if not each.known:
-            said.append(f"{each.what.name} needs {'repeats' if _available(each) else 'a protocol that shows it'}")
+        if not each.available:
+            said.append(f"no {each.what.name}: {each.why_missing}")
+        elif not each.known:
+            said.append(f"the {each.what.name} needs repeats")
         elif not each.within:
             said.append(_more(each))
     return "; ".join(said)
 
 
-def _more(change: _Change) -> str:
+def _more(change: Change) -> str:
     name, half = change.what.name, 0.5 * (change.interval.high - change.interval.low)
+    if not isfinite(change.value):
+        return f"of the {name} only a bound is known"
     if change.bracket:
-        finest = change.margin / 2.0
-        return f"the {name} would need steps of {finest:.2g} pA around it, or repeats of each step" if finest else ""
+        width = sum(0.5 * (each.high - each.low) for each in (change.before, change.after))
+        # A change of one step shows as one bracket beside the other, and must still lie within the margin.
+        finest = change.margin / (half / width + 1.0) if isfinite(half) and width > 0.0 else 0.0
+        steps = f"steps of {with_unit(finest, 'pA')} around it, or " if finest else ""
+        return f"the {name} would need {steps}repeats of each step"
     effect = abs(change.value)
     distance = effect if effect > change.margin else change.margin - effect
     factor = (half / distance) ** 2 if distance > 0.0 else inf
@@ -270,7 +221,7 @@ def _more(change: _Change) -> str:
     return f"if its change is what it seems, the {name} would need about {max(factor, 1.1):.1f} × the sweeps"
 
 
-def _evidence(change: _Change) -> Evidence:
+def _evidence(change: Change) -> Evidence:
     points_to, words = _reading(change)
     return Evidence(
         index=change.what.label,
@@ -278,14 +229,14 @@ def _evidence(change: _Change) -> Evidence:
         low=change.interval.low,
         high=change.interval.high,
         points_to=points_to,
-        sentence=f"{change.numbers if _available(change) else change.what.name}: {words}",
+        sentence=f"{change.numbers}: {words}" if change.available else f"{change.what.name} {words}",
     )
 
 
-def _reading(change: _Change) -> tuple[PointsTo, str]:
+def _reading(change: Change) -> tuple[PointsTo, str]:
     """Return what one quantity says alone, and the words."""
-    if not _available(change):
-        return "not available", f"not available, {_why_missing(change)}"
+    if not change.available:
+        return "not available", f"not available: {change.why_missing}"
     if not change.known:
         return "undetermined", "no interval, it takes repeats"
     moved = change.moved()
@@ -297,24 +248,3 @@ def _reading(change: _Change) -> tuple[PointsTo, str]:
         return "neither", f"{way}, which by itself makes firing neither easier nor harder"
     easier = moved * change.what.easier > 0
     return ("up" if easier else "down"), f"{way}: the cell is {'easier' if easier else 'harder'} to fire"
-
-
-def _available(change: _Change) -> bool:
-    return change.known or isfinite(change.value)
-
-
-def _why_missing(change: _Change) -> str:
-    missing = [
-        f"{phase} {each.status}" for phase, each in (("before:", change.before), ("after:", change.after))
-        if each.status != OK
-    ]  # fmt: skip
-    return ", ".join(missing)
-
-
-def _worded(estimate: Estimate, unit: str) -> str:
-    """Put a bound into words where there is no value."""
-    if estimate.status == OK:
-        return f"{estimate.value:.3g}{unit}"
-    if isfinite(estimate.low):
-        return f"above {estimate.low:.3g}{unit}"
-    return f"below {estimate.high:.3g}{unit}" if isfinite(estimate.high) else "unknown"

@@ -4,7 +4,7 @@ The way: ``read_observations → rank_windows → WindowRanking``; two condition
 """
 
 from ephysplast.fitting.check import PredictiveCheck, predictive_check
-from ephysplast.fitting.compare import WindowComparison, compare_conditions
+from ephysplast.fitting.compare import WindowComparison, compare_conditions, window_for_both
 from ephysplast.fitting.evidence import LeaveOneOut, aicc, leave_one_out, sample_posterior
 from ephysplast.fitting.fit import WindowFit, fit_window
 from ephysplast.fitting.identifiability import Identified, identify, points_needed
@@ -50,4 +50,5 @@ __all__ = [
     "read_observations",
     "sample_posterior",
     "temper",
+    "window_for_both",
 ]

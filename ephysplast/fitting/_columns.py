@@ -8,19 +8,21 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from ephysplast.errors import EphysplastError, near_names
-from ephysplast.fitting._tables import Columns, per_cent_signs
+from ephysplast.fitting._tables import Columns, is_missing, per_cent_signs
 from ephysplast.recording import FloatArray
 
 ChangeUnit: TypeAlias = Literal["fraction", "percent", "ratio", "percent of baseline"]
 DeltaTSign: TypeAlias = Literal["post-pre", "pre-post"]
 
 _ORDER: Final = "t_?post_t_?pre|t_?pre_t_?post|post_pre|pre_post"
-_DELTA_T: Final = rf"(induction_)?(delta_?t|dt|delta_time|{_ORDER}|(spike_)?timing|interval|lag)"
+_DELTA_T: Final = rf"(induction_)?(delta_?t|dt|delta_time|({_ORDER})(_interval)?|(spike_)?timing|interval|lag)"
+_MS: Final = "ms|msec|milliseconds?"
+_S: Final = "s|sec|seconds?"
 _RELATIVE: Final = r"normali[sz]ed\w*|percent_of_(baseline|control)|percent_(baseline|control)"
 _CHANGED: Final = rf"(change|ratio|potentiation|plasticity|delta_w|dw|{_RELATIVE})"
 _IN: Final = "percent|pct|fraction|ratio|of_baseline|of_control|of_baseline_percent"
 ROLES: Final[Mapping[str, str]] = {
-    "delta_t": rf"{_DELTA_T}(_m?s)?",
+    "delta_t": rf"{_DELTA_T}(_({_MS}|{_S}))?",
     "change": rf"(\w+_)?{_CHANGED}(_({_IN}))?|percent_change",
     "sem": r"(\w+_)?(sem|se|s_e_m|standard_error|std_err|stderr)(_(percent|change|fraction|ratio))?",
     "sd": r"(change_)?(sd|std|s_d|standard_deviation)(_(percent|change|fraction|ratio))?",
@@ -74,9 +76,12 @@ class Unit:
         """Turn changes into fractions of the baseline: −0.2 is a fall by 20 %."""
         return (values - _NO_CHANGE[self.name]) / _ONE[self.name]
 
-    def scale(self, values: FloatArray) -> FloatArray:
-        """Turn errors of changes into fractions of the baseline."""
-        return values / _ONE[self.name]
+    def scale(self, values: FloatArray, *, column: str = "") -> FloatArray:
+        """Turn errors of changes into fractions of the baseline; their own column may name another unit."""
+        plain = plain_name(column)
+        if re.search("percent|pct", plain):
+            return values / 100.0
+        return values / (1.0 if re.search("fraction|ratio", plain) else _ONE[self.name])
 
 
 def find_columns(columns: Columns, given: Mapping[str, str]) -> dict[str, str]:
@@ -97,7 +102,7 @@ def find_columns(columns: Columns, given: Mapping[str, str]) -> dict[str, str]:
     found = dict(given)
     for role, pattern in ROLES.items():
         free = [name for name in columns if name not in found.values() and re.fullmatch(pattern, plain_name(name))]
-        filled = [name for name in free if any(str(cell).strip() not in ("", "nan", "None") for cell in columns[name])]
+        filled = [name for name in free if not all(is_missing(cell) for cell in columns[name])]
         if role in found or not filled:
             continue
         exact = [name for name in filled if plain_name(name) == role]
@@ -106,7 +111,7 @@ def find_columns(columns: Columns, given: Mapping[str, str]) -> dict[str, str]:
             raise EphysplastError(
                 f"several columns may hold {_SAID[role]}",
                 got=", ".join(filled),
-                remedy=f'say which: columns={{"{role}": "{filled[0]}"}}',
+                remedy=f'say which: columns={{"{role}": "{filled[0]}"}}, or --column "{role}={filled[0]}"',
             )
         found[role] = filled[0]
     for role in ("delta_t", "change"):
@@ -114,7 +119,7 @@ def find_columns(columns: Columns, given: Mapping[str, str]) -> dict[str, str]:
             raise EphysplastError(
                 f"no column holds {_SAID[role]} by its name",
                 got=", ".join(columns),
-                remedy=f'say which: columns={{"{role}": "…"}}',
+                remedy=f'say which: columns={{"{role}": "…"}}, or --column "{role}=…"',
             )
     return found
 
@@ -144,8 +149,14 @@ def delta_t_sign(name: str, given: "DeltaTSign | None") -> tuple[int, str]:
             (1, f"{ours}, as told") if given == "post-pre" else (-1, f"told to be t_pre − t_post: turned into {ours}")
         )
     plain = plain_name(name)
-    if re.search(r"pre_t?_?post", plain):
+    if re.search(r"t_?pre_t_?post|pre_minus_post", plain):
         return -1, f"'{name}' counts t_pre − t_post: turned into {ours}"
+    if "pre_post" in plain:
+        raise EphysplastError(
+            f"'{name}' does not say which order is positive",
+            got="a difference pre − post, or the interval from pre to post",
+            remedy="--delta-t-is post-pre (delta_t_is) when positive means that pre leads, else pre-post",
+        )
     if plain.startswith("induction_delta_t") or re.search(r"post_t?_?pre", plain):
         return 1, f"{ours}, as '{name}' says"
     return 1, f"the table does not say how Δt is counted: {ours}, was assumed"
@@ -154,9 +165,9 @@ def delta_t_sign(name: str, given: "DeltaTSign | None") -> tuple[int, str]:
 def delta_t_factor(name: str, values: FloatArray) -> tuple[float, str]:
     """Return the factor that turns a column of times into ms, and a note where it had to be assumed."""
     plain = plain_name(name)
-    if plain.endswith("_ms"):
+    if re.search(f"_({_MS})$", plain):
         return 1.0, ""
-    if plain.endswith("_s"):
+    if re.search(f"_({_S})$", plain):
         return 1000.0, f"'{name}' is in s"
     if values.size and np.abs(values).max() < 1.0:
         raise EphysplastError(
@@ -188,7 +199,7 @@ def change_unit(columns: Columns, roles: Mapping[str, str], values: FloatArray, 
             f"the unit of '{name}' cannot be told",
             got=f"values from {values.min():g} to {values.max():g}",
             wanted=", ".join(_ONE),
-            remedy='say which: unit="percent"',
+            remedy='say which: unit="percent", or --unit percent',
         )
     _refuse_mixture(unit, values, name)
     return unit
@@ -197,8 +208,10 @@ def change_unit(columns: Columns, roles: Mapping[str, str], values: FloatArray, 
 def _written(columns: Columns, roles: Mapping[str, str]) -> Unit | None:
     if "unit" not in roles:
         return None
-    words = sorted({str(cell).strip() for cell in columns[roles["unit"]]})
+    words = sorted({str(cell).strip() for cell in columns[roles["unit"]] if not is_missing(cell)})
     units = [_UNIT_WORDS.get(word.lower()) for word in words]
+    if not units:
+        return None
     if len(set(units)) > 1:
         raise _mixed(f"the column '{roles['unit']}' has several", ", ".join(words))
     return Unit(name=units[0], how=f"as '{roles['unit']}' says") if units[0] else None
@@ -206,13 +219,15 @@ def _written(columns: Columns, roles: Mapping[str, str]) -> Unit | None:
 
 def _signed(cells: Sequence[Any], name: str) -> Unit | None:
     n = per_cent_signs(cells)
-    known = sum(str(cell).strip() not in ("", "nan", "None") for cell in cells)
+    known = sum(not is_missing(cell) for cell in cells)
     if n == 0:
         return None
     if n < known:
         raise _mixed(f"{n} of {known} cells of '{name}' have a per cent sign", "")
     if "baseline" in plain_name(name) or "control" in plain_name(name):
         return Unit(name="percent of baseline", how=f"as '{name}' says")
+    if any(str(cell).strip().startswith(("-", "−", "–")) for cell in cells if not is_missing(cell)):
+        return Unit(name="percent", how="as the per cent signs say")
     return None
 
 
@@ -230,18 +245,15 @@ def _named(name: str, values: FloatArray, roles: Mapping[str, str]) -> Unit | No
 
 
 def _from_values(values: FloatArray) -> Unit | None:
-    """Judge by the values; those on one side of no change could be anything."""
-    largest = float(np.abs(values).max())
-    if (values < 0.0).any():
-        # A fall by 500 % is impossible, a rise by a factor of six hardly seen.
-        name: ChangeUnit | None = "percent" if largest > 5.0 else "fraction"
-    elif values.min() < 1.0 < largest <= 10.0:
-        name = "ratio"
-    elif 10.0 < values.min() < 100.0 < largest:
-        name = "percent of baseline"
-    else:
-        name = None
-    return Unit(name=name, how="judged from the values") if name else None
+    """Judge by the values; without a fall among them growths and ratios look alike."""
+    largest, lowest = float(np.abs(values).max()), float(values.min())
+    if lowest >= 0.0:
+        return None
+    if largest > 5.0:
+        # A response that is six times as large is hardly seen.
+        return Unit(name="percent", how="judged from the values")
+    # A fall by more than the whole is impossible, so that −3 of these would have to be per cent.
+    return Unit(name="fraction", how="judged from the values") if lowest >= -1.0 else None
 
 
 def _refuse_mixture(unit: Unit, values: FloatArray, name: str) -> None:
@@ -278,5 +290,5 @@ def _mixed(what: str, got: str) -> EphysplastError:
     return EphysplastError(
         f"the units of the changes are mixed: {what}",
         got=got,
-        remedy='bring all rows to one unit, or say that they are: unit="percent"',
+        remedy='bring all rows to one unit, or say that they are: unit="percent", or --unit percent',
     )

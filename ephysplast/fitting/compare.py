@@ -1,17 +1,17 @@
 """Do two conditions have the same timing window? Differences of its parameters, and the evidence for a difference."""
 
 from dataclasses import dataclass
-from math import nan
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ephysplast.errors import OK
+from ephysplast.errors import OK, EphysplastError
 from ephysplast.fitting.fit import WindowFit, fit_window
 from ephysplast.fitting.identifiability import interval
 from ephysplast.fitting.likelihood import FitConfig
 from ephysplast.fitting.observations import Observations, pooled
-from ephysplast.fitting.rank import STRONG
+from ephysplast.fitting.rank import STRONG, WindowRanking
 from ephysplast.fitting.windows import Window
 from ephysplast.recording import FloatArray
 from ephysplast.result import Estimate, Result
@@ -30,6 +30,8 @@ class WindowComparison(Result):
         What was fitted.
     names : tuple of str
         Of the parameters.
+    first_table, second_table : Observations
+        Both conditions.
     first, second, together : WindowFit
         Of each condition, and of both as one table.
     difference : tuple of Estimate
@@ -48,6 +50,8 @@ class WindowComparison(Result):
 
     window: Window
     names: tuple[str, ...]
+    first_table: Observations
+    second_table: Observations
     first: WindowFit
     second: WindowFit
     together: WindowFit
@@ -97,7 +101,7 @@ def compare_conditions(
     first, second : Observations
         For example ``table.of_condition("control")`` and ``table.of_condition("drug")``.
     window : Window
-        Usually the one that ranks first for both together.
+        Usually the one that :func:`window_for_both` chooses.
     rng : numpy.random.Generator
         Where the randomness comes from.
     config : FitConfig, optional
@@ -133,6 +137,8 @@ def compare_conditions(
     return WindowComparison(
         window=window,
         names=one.names,
+        first_table=first,
+        second_table=second,
         first=one,
         second=two,
         together=both,
@@ -145,6 +151,49 @@ def compare_conditions(
         status=status,
         sentence=_sentence(gain, status, one, two),
     )
+
+
+def window_for_both(first: WindowRanking, second: WindowRanking) -> Window:
+    """Return the window that explains two conditions best, each with parameters of its own.
+
+    The best window of one condition, or of both as one table, may be blind to a change that only the other one has.
+
+    Parameters
+    ----------
+    first, second : WindowRanking
+        From :func:`rank_windows`, with the same windows.
+
+    Returns
+    -------
+    Window
+        That with the largest sum of log evidences.
+
+    Raises
+    ------
+    EphysplastError
+        If no window could be fitted to both.
+
+    Examples
+    --------
+    >>> from ephysplast.fitting import find_window, make_observations, rank_windows
+    >>> rng, at = np.random.default_rng(4), np.linspace(-60.0, 60.0, 30)
+    >>> some = tuple(find_window(each) for each in ("none", "symmetric"))
+    >>> def ranked(a):
+    ...     change = find_window("symmetric").change(at, shape=[20.0], amplitudes=[a]) + 0.1 * rng.normal(size=30)
+    ...     return rank_windows(make_observations(at, change), rng, windows=some, config=FitConfig(n_particles=300))
+    >>> window_for_both(ranked(0.0), ranked(1.0)).name
+    'symmetric'
+    """
+    evidence = {each.window.name: each.log_evidence for each in second.fits}
+    both = [(each.log_evidence + evidence.get(each.window.name, nan), each.window) for each in first.fits]
+    known = [each for each in both if isfinite(each[0])]
+    if not known:
+        raise EphysplastError(
+            "no window could be fitted to both conditions",
+            got=f"{len(first.observations)} and {len(second.observations)} observations",
+            remedy="pair more cells",
+        )
+    return max(known, key=lambda each: each[0])[1]
 
 
 def _curves(one: WindowFit, two: WindowFit, at: FloatArray, level: float) -> FloatArray:

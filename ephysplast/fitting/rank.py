@@ -1,5 +1,6 @@
 """Which timing window explains a table of changes best, and how far ahead it is."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import exp
 from typing import TYPE_CHECKING, Final
@@ -124,6 +125,7 @@ def rank_windows(
     *,
     windows: tuple[Window, ...] = WINDOWS,
     config: FitConfig | None = None,
+    watch: Callable[[WindowFit], None] | None = None,
 ) -> WindowRanking:
     """Fit timing windows to a table of changes and rank them by their evidence.
 
@@ -137,6 +139,8 @@ def rank_windows(
         Which; all that are known when left out.
     config : FitConfig, optional
         Noise, scales, sampler.
+    watch : callable, optional
+        Called with each fit as soon as it is done, to show progress.
 
     Returns
     -------
@@ -161,11 +165,11 @@ def rank_windows(
     chosen = config or FitConfig()
     if not windows:
         raise EphysplastError("no timing window was given", remedy="leave windows out to fit all of them")
-    streams = rng.spawn(len(windows))
-    fitted = [
-        fit_window(observations, each, rng=stream, config=chosen, with_profiles=False)
-        for each, stream in zip(windows, streams, strict=True)
-    ]
+    fitted = []
+    for each, stream in zip(windows, rng.spawn(len(windows)), strict=True):
+        fitted.append(fit_window(observations, each, rng=stream, config=chosen, with_profiles=False))
+        if watch is not None:
+            watch(fitted[-1])
     known = [each for each in fitted if each.convergence != "failed"]
     _refuse_when_untimed(known, fitted)
     known.sort(key=lambda each: -each.log_evidence)
@@ -187,9 +191,10 @@ def _refuse_when_untimed(known: list[WindowFit], fitted: list[WindowFit]) -> Non
     """Refuse a ranking in which no window that depends on Δt could be fitted, although some were asked for."""
     timed = [each for each in fitted if each.window.shape]
     if not known or (timed and not any(each.window.shape for each in known)):
+        simplest = min(timed or fitted, key=lambda each: len(each.names))
         raise EphysplastError(
             "no window that depends on Δt can be fitted",
-            got=f"of {(timed or fitted)[0].window.short}: {(timed or fitted)[0].status}",
+            got=f"of the simplest ({simplest.window.short}): {simplest.status}",
             remedy="pair more cells, at more timings on both sides of Δt = 0",
         )
 

@@ -1,5 +1,7 @@
 """Tables of changes as people keep them: read with what was recognised, assumed, converted and left out."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -18,7 +20,7 @@ from ephysplast.fitting._columns import (
     find_columns,
     plain_name,
 )
-from ephysplast.fitting._tables import Columns, numbers_of, read_columns
+from ephysplast.fitting._tables import Columns, Table, as_word, is_missing, numbers_of, read_table
 from ephysplast.fitting.observations import Observations, make_observations
 from ephysplast.recording import FloatArray
 
@@ -34,6 +36,7 @@ _KEPT_APART: Final[Mapping[str, tuple[str, ...]]] = {
     "conditions": ("condition",),
 }
 """What should not be mixed → the columns that tell it."""
+_SOME_ERROR: Final = r"(change_)?(error|err|errors|error_bars?|uncertainty|plus_minus|pm)(_(percent|fraction|ratio))?"
 _LEVEL: Final = 0.95
 """Confidence level of the intervals in a table that does not state one."""
 
@@ -82,57 +85,60 @@ def read_observations(
     >>> found.notes[0]
     'the table does not say how Δt is counted: Δt = t_post − t_pre, positive when pre leads, was assumed'
     """
-    held, source = read_columns(table)
-    held, left_out = _rows_where(held, where or {})
-    roles = find_columns(held, columns or {})
+    held, left_out = _rows_where(read_table(table), where or {})
+    roles = find_columns(held.columns, columns or {})
     known, missing = _known_rows(held, roles)
-    held = {name: [cells[i] for i in known] for name, cells in held.items()}
     if not known:
-        raise EphysplastError(f"no row of {source} has both Δt and a change", got=", ".join(missing) or "no rows")
-    delta_t = np.array(numbers_of(held[roles["delta_t"]], column=roles["delta_t"]))
-    change = np.array(numbers_of(held[roles["change"]], column=roles["change"]))
+        raise EphysplastError(f"no row of {held.source} has both Δt and a change", got=", ".join(missing) or "no rows")
+    held = held.chosen(known)
+    delta_t, change = (np.array(held.numbers(roles[each])) for each in ("delta_t", "change"))
     sign, counted = delta_t_sign(roles["delta_t"], delta_t_is)
     factor, in_ms = delta_t_factor(roles["delta_t"], delta_t)
-    measured = change_unit(held, roles, change, unit)
+    measured = change_unit(held.columns, roles, change, unit)
     error, n_cells, error_notes = _errors(held, roles, measured)
-    labels, conditions = (_words(held, roles.get(each)) for each in ("label", "condition"))
+    labels, conditions = (_words(held.columns, roles.get(each)) for each in ("label", "condition"))
     made = make_observations(
         sign * factor * delta_t,
         measured.to_fraction(change),
         change_error=error,
-        delta_t_sd_ms=_times(held, roles.get("delta_t_sd")),
-        delta_t_error_ms=_times(held, roles.get("delta_t_error")),
+        delta_t_sd_ms=_times(held, roles.get("delta_t_sd"), factor=factor),
+        delta_t_error_ms=_times(held, roles.get("delta_t_error"), factor=factor),
         n_cells=n_cells,
         label=labels,
         condition=conditions,
-        source=source,
+        source=held.source,
     )
     in_unit = f"changes are read as {measured.name}, {measured.how}"
-    said = (counted, in_ms, in_unit, *left_out, *missing, *error_notes, *_thrown_together(held), *_doubts(made))
+    doubts = (*_thrown_together(held.columns), *_doubts(made), *_unit_doubts(measured, made.change))
+    said = (counted, in_ms, in_unit, *left_out, *missing, *error_notes, *doubts)
     notes = tuple(each for each in said if each)
     return replace(made, columns=roles, notes=notes)
 
 
-def _rows_where(columns: Columns, where: Mapping[str, str]) -> tuple[Columns, tuple[str, ...]]:
-    n = len(next(iter(columns.values()), ()))
+def _rows_where(table: Table, where: Mapping[str, str]) -> tuple[Table, tuple[str, ...]]:
+    n = len(table.row)
     keep = list(range(n))
+    said = " and ".join(f"{name} is {wanted}" for name, wanted in where.items())
     for name, wanted in where.items():
-        if name not in columns:
-            raise EphysplastError(f"the table has no column '{name}'", remedy=near_names(name, columns))
-        here = {str(cell).strip() for cell in columns[name]}
+        if name not in table.columns:
+            raise EphysplastError(f"the table has no column '{name}'", remedy=near_names(name, table.columns))
+        here = [as_word(cell) for cell in table.columns[name]]
         if wanted not in here:
             raise EphysplastError(
-                f"no row has '{wanted}' in the column '{name}'", remedy=near_names(wanted, sorted(here)[:20])
+                f"no row has '{wanted}' in the column '{name}'", remedy=near_names(wanted, sorted(set(here))[:20])
             )
-        keep = [i for i in keep if str(columns[name][i]).strip() == wanted]
-    said = " and ".join(f"{name} is {wanted}" for name, wanted in where.items())
-    notes = (f"{len(keep)} of {n} rows, where {said}",) if where else ()
-    return {name: [cells[i] for i in keep] for name, cells in columns.items()}, notes
+        keep = [i for i in keep if here[i] == wanted]
+    if n and not keep:
+        raise EphysplastError(
+            "no row is left", got=f"{n} rows, none of them where {said}", remedy="look at what stands in these columns"
+        )
+    return table.chosen(keep), (f"{len(keep)} of {n} rows, where {said}",) if where else ()
 
 
-def _known_rows(columns: Columns, roles: Mapping[str, str]) -> tuple[list[int], tuple[str, ...]]:
+def _known_rows(table: Table, roles: Mapping[str, str]) -> tuple[list[int], tuple[str, ...]]:
     """Return the rows that can be used, and what is said of the others."""
-    both = [numbers_of(columns[roles[each]], column=roles[each]) for each in ("delta_t", "change")]
+    columns = table.columns
+    both = [table.numbers(roles[each]) for each in ("delta_t", "change")]
     complete = np.isfinite(both).all(axis=0)
     notes = []
     if not complete.all():
@@ -150,39 +156,51 @@ def _words(columns: Columns, name: str | None) -> tuple[str, ...]:
     return tuple(str(cell).strip() for cell in columns[name]) if name else ()
 
 
-def _times(columns: Columns, name: str | None) -> FloatArray | float:
+def _times(table: Table, name: str | None, *, factor: float) -> FloatArray | float:
+    """Return errors of Δt in ms, in the unit that their name says, else in that of Δt itself."""
     if name is None:
         return 0.0
-    values = np.nan_to_num(np.array(numbers_of(columns[name], column=name)), nan=0.0)
+    values = np.nan_to_num(np.array(table.numbers(name)), nan=0.0)
     if (values < 0.0).any():
         raise EphysplastError(f"'{name}' cannot be negative", got=f"{values.min():g}")
-    return np.asarray(values * delta_t_factor(name, np.array([1.0]))[0])
+    own, assumed = delta_t_factor(name, np.array([1.0]))
+    return np.asarray(values * (factor if "was taken" in assumed else own))
 
 
-def _errors(columns: Columns, roles: Mapping[str, str], unit: Unit) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+def _errors(table: Table, roles: Mapping[str, str], unit: Unit) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     """Return standard errors (0 when there are none), cells per observation, and notes."""
 
     def column(role: str) -> FloatArray | None:
-        return np.array(numbers_of(columns[roles[role]], column=roles[role])) if role in roles else None
+        return np.array(table.numbers(roles[role])) if role in roles else None
 
-    n = len(columns[roles["change"]])
+    n = len(table.row)
     cells, sem, sd, low, high = (column(role) for role in ("n_cells", "sem", "sd", "change_low", "change_high"))
     n_cells = np.ones(n) if cells is None else np.where(np.isfinite(cells), cells, 1.0)
     if sem is not None:
-        error, how = unit.scale(sem), f"standard errors from '{roles['sem']}'"
+        error, how = unit.scale(sem, column=roles["sem"]), f"standard errors from '{roles['sem']}'"
     elif low is not None and high is not None:
-        error = unit.scale(high - low) / (2.0 * float(ndtri(0.5 + 0.5 * _level(columns))))
+        error = unit.scale(high - low) / (2.0 * float(ndtri(0.5 + 0.5 * _level(table.columns))))
         how = f"standard errors from the intervals '{roles['change_low']}' to '{roles['change_high']}'"
     elif sd is not None and cells is not None:
-        error, how = unit.scale(sd) / np.sqrt(n_cells), f"standard errors from '{roles['sd']}' / √'{roles['n_cells']}'"
+        error = unit.scale(sd, column=roles["sd"]) / np.sqrt(n_cells)
+        how = f"standard errors from '{roles['sd']}' / √'{roles['n_cells']}'"
     elif sd is not None:
         return np.zeros(n), n_cells, (f"'{roles['sd']}' is not used: an SD needs the number of cells",)
     else:
         said = "no standard errors: the scatter is inferred from the changes alone"
         weighed = f"; a mean of n cells scatters 1/√n as much, n from '{roles['n_cells']}'" if cells is not None else ""
-        return np.zeros(n), n_cells, (said + weighed,)
+        return np.zeros(n), n_cells, (said + weighed, *_unnamed_errors(table.columns, roles))
     filled, notes = _without_gaps(error)
     return filled, n_cells, (how, *notes)
+
+
+def _unnamed_errors(columns: Columns, roles: Mapping[str, str]) -> tuple[str, ...]:
+    """Say which column may hold errors of a kind that its name does not tell."""
+    return tuple(
+        f"'{name}' is not used: say whether it is a standard error (sem) or an SD (sd)"
+        for name in columns
+        if name not in roles.values() and re.fullmatch(_SOME_ERROR, plain_name(name))
+    )
 
 
 def _level(columns: Columns) -> float:
@@ -212,8 +230,8 @@ def _thrown_together(columns: Columns) -> tuple[str, ...]:
     notes = []
     for what, names in _KEPT_APART.items():
         known = [by_name[name] for name in names if name in by_name]
-        kinds = {tuple(str(cell).strip() for cell in row) for row in zip(*known, strict=True)}
-        kinds -= {row for row in kinds if set(row) <= {"", "nan", "None"}}
+        kinds = {tuple(as_word(cell) for cell in row) for row in zip(*known, strict=True)}
+        kinds -= {row for row in kinds if all(is_missing(each) for each in row)}
         if len(kinds) > 1:
             some = ", ".join(sorted(" → ".join(row) for row in kinds)[:4])
             more = " …" if len(kinds) > 4 else ""
@@ -225,7 +243,7 @@ def _doubts(made: Observations) -> tuple[str, ...]:
     """Return what is odd about the observations, and refuse copies of one row under one label."""
     notes = []
     rows = list(zip(made.label, made.condition, made.delta_t_ms.tolist(), made.change.tolist(), strict=True))
-    copies = [row for row in dict.fromkeys(rows) if rows.count(row) > 1]
+    copies = [row for row, n in Counter(rows).items() if n > 1]
     labelled = [row for row in copies if row[0]]
     if labelled:
         raise EphysplastError(
@@ -244,6 +262,9 @@ def _doubts(made: Observations) -> tuple[str, ...]:
         notes.append(
             f"{repeated} rows repeat a label: they are counted as independent, which one cell measured twice is not"
         )
+    reach = float(np.abs(made.delta_t_ms).max())
+    if reach < 1.0 or reach > 10_000.0:
+        notes.append(f"the largest Δt is {reach:.3g} ms: is the unit right?")
     huge = int((made.change > 10.0).sum())
     if huge:
         notes.append(f"{huge} changes are above 1000 %: is the unit right?")
@@ -251,3 +272,11 @@ def _doubts(made: Observations) -> tuple[str, ...]:
     if below:
         notes.append(f"{below} changes are below −100 %: responses that reversed")
     return tuple(notes)
+
+
+def _unit_doubts(unit: Unit, change: FloatArray) -> tuple[str, ...]:
+    """Say when "change" in per cent may be meant as per cent of the baseline: nothing falls, and all lie about 100."""
+    about_100 = unit.name == "percent" and unit.how != "as told" and 0.6 < float(np.median(change)) < 1.7
+    if about_100 and change.min() > 0.2 and len(change) > 1:
+        return ("no change is a fall and all lie about 100 %: if 100 means unchanged the unit is percent of baseline",)
+    return ()

@@ -140,7 +140,7 @@ WINDOWS: Final[tuple[Window, ...]] = (
         short="two Gaussians + b",
         title="difference of Gaussians with offset",
         formula="a₁ e^(−Δt²/2w²) + a₂ e^(−Δt²/2(ρw)²) + b",
-        source="a centre with a surround: Holmgren & Zilberter 2001, doi:10.1523/JNEUROSCI.21-20-08270.2001",
+        source="a centre with a surround of its own; no published window is claimed to have this shape",
         shape=(
             _time("width_ms", "w"),
             _ratio("width_ratio", "ρ", low=1.5, high=10.0, centre=3.0, spread=0.5, source="surround wider than centre"),
@@ -174,7 +174,7 @@ WINDOWS: Final[tuple[Window, ...]] = (
         short="LTD only",
         title="LTD only, for either order",
         formula="a e^(−|Δt|/τ); a ≤ 0",
-        source="Egger, Feldmeyer & Sakmann 1999, doi:10.1038/16026; Lu et al. 2007, doi:10.1523/JNEUROSCI.2244-07.2007",
+        source="Egger, Feldmeyer & Sakmann 1999, doi:10.1038/16026; Lu et al. 2007, J Neurosci 27:9711",
         shape=(_time("tau_ms", "τ"),),
         amplitudes=(_amplitude("amplitude", "a", sign=-1),),
         basis=_bases.exponential,

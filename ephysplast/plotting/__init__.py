@@ -6,6 +6,7 @@ matplotlib is loaded when a figure is drawn, always through its objects: no wind
 from ephysplast.plotting._estimates import draw_estimates
 from ephysplast.plotting._potential_traces import draw_potential_traces
 from ephysplast.plotting._step_traces import draw_step_traces
+from ephysplast.plotting.comparison import comparison_figure, draw_condition_difference, draw_conditions
 from ephysplast.plotting.course import draw_quality, draw_time_course
 from ephysplast.plotting.excitability import (
     draw_fi_curve,
@@ -32,7 +33,10 @@ from ephysplast.plotting.traces import draw_traces
 from ephysplast.plotting.words import draw_verdict
 
 __all__ = [
+    "comparison_figure",
     "draw_channel",
+    "draw_condition_difference",
+    "draw_conditions",
     "draw_current_split",
     "draw_current_voltage",
     "draw_cv_plane",

@@ -55,7 +55,8 @@ def draw_estimates(axes: "Axes", results: Mapping[str, Result], *, quantity: str
     """Draw one quantity of each phase with its interval, joined by a line.
 
     An interval is a bar with caps; a bracket, whose ends are hard bounds, is a pale box. A side that is open, or far
-    from the values, ends in a triangle at the edge of the panel. A phase without a value has "none" in its place.
+    from the values, ends in a triangle at the edge of the panel. A phase without a value has the bound that is known in
+    its place, or "none".
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def draw_estimates(axes: "Axes", results: Mapping[str, Result], *, quantity: str
             draw_interval(axes, each, at=float(i), colour=phase_colour(name, names), label=plain(name))
         else:
             style = {"ha": "center", "va": "center", "color": GREY, "fontsize": SMALL_PT}
-            axes.text(i, 0.5, "none", transform=axes.get_xaxis_transform(), **style)  # type: ignore[arg-type]
+            axes.text(i, 0.5, bound_words(each) or "none", transform=axes.get_xaxis_transform(), **style)  # type: ignore[arg-type]
 
 
 def draw_interval(
@@ -156,13 +157,40 @@ def spoken(estimate: Estimate, unit: str, *, decimals: int | None = None) -> str
     said = f"{number(estimate.value, decimals)} {unit}"
     if np.isnan(estimate.low) and np.isnan(estimate.high):
         return said
-    return f"{said} [{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
+    # What is nothing beside the value is a rounding error of the command.
+    ends = [0.0 if abs(each) < 1e-6 * abs(estimate.value) else each for each in (estimate.low, estimate.high)]
+    return f"{said} [{', '.join(number(each, decimals) for each in ends)}]"
 
 
 def number(value: float, decimals: int | None = None) -> str:
     """Write a number with three digits, or so many decimals, and a true minus sign."""
     few = f"{value:.0f}" if np.isfinite(value) and abs(value) >= 1000 else f"{value:.3g}"
     return (few if decimals is None else f"{value:.{decimals}f}").replace("-", "−").replace("inf", "∞")
+
+
+def shown_quantities(results: Mapping[str, Result], quantities: Sequence[str]) -> list[str]:
+    """Return the quantities of which some phase knows anything: a value, or at least a bound."""
+    return [
+        each
+        for each in quantities
+        if any(
+            estimate_of(result, each).status == OK or bound_words(estimate_of(result, each))
+            for result in results.values()
+        )
+    ]
+
+
+def bound_words(estimate: Estimate) -> str:
+    """Write what is known of an estimate without a value: a bound on one side; else nothing.
+
+    Examples
+    --------
+    >>> bound_words(Estimate(value=float("nan"), low=100.0, high=float("inf"), status="the cell did not fire"))
+    '> 100'
+    """
+    if estimate.status == OK or np.isfinite(estimate.low) == np.isfinite(estimate.high):
+        return ""
+    return f"> {number(estimate.low)}" if np.isfinite(estimate.low) else f"< {number(estimate.high)}"
 
 
 def name_phases(axes: "Axes", names: Sequence[str]) -> None:

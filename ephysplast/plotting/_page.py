@@ -32,6 +32,9 @@ _LARGE: Final = (1.6, 1.62)
 _VERDICT_LEFT: Final = _LEFT + 4 * _COLUMN + 0.38
 _VERDICT: Final = _WIDTH - _VERDICT_LEFT - 0.12
 _MAX_NOTES: Final = 16
+_UPPER: Final = 2
+_ACROSS: Final = 4
+"""Rows of small panels above D, and how many stand side by side in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +100,11 @@ def cell_page(
     title, subtitle : str
         What stands above; any characters.
     verdict : Verdict
-        Written as panel E, and under the title when it is a refusal.
+        Written as the last panel, and under the title when it is a refusal.
     notes : iterable of str
         Paragraphs under the panels.
     n_rows : int
-        Rows of small panels; B and C take the first two, D begins with the third.
+        Rows of small panels; B and C take the first two, D begins with the third, if there is one.
     n_phases : int
         More than two have their names upright under the panels, which takes room.
     traces_in : float
@@ -126,10 +129,17 @@ def cell_page(
     draw_verdict(seat, verdict, locus=False)
     write(figure, note_lines, left=_LEFT, top=tops[1] + under, size=SMALL_PT, color=GREY)
     beside, third = _LEFT + 2 * _COLUMN, tops[1] + _THIRD
-    corners = [(_LEFT, tops[0]), (_LEFT, tops[1]), (beside, tops[1]), (_LEFT, third), (_VERDICT_LEFT - 0.2, tops[1])]
-    for letter, (left, at) in zip("ABCDE", corners, strict=True):
+    corners = [(_LEFT, tops[0]), (_LEFT, tops[1]), (beside, tops[1])]
+    corners += [(_LEFT, third)] if n_rows > _UPPER else []
+    corners += [(_VERDICT_LEFT - 0.2, tops[1])]
+    for letter, (left, at) in zip("ABCDE", corners, strict=False):
         write(figure, [letter], left=left, top=at - 0.1, size=TEXT_PT + 3, weight="bold", color=INK)
     return CellPage(figure=figure, traces=traces, grid_top=float(tops[1]))
+
+
+def rows_for(n_panels: int) -> int:
+    """Return how many rows of small panels a page has with so many in D."""
+    return _UPPER + -(-n_panels // _ACROSS)
 
 
 def _row(row: int) -> float:

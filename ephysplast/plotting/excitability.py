@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ephysplast.errors import OK
-from ephysplast.plotting._estimates import draw_interval, estimate_limits, missing_words, name_phases, spoken
-from ephysplast.plotting._page import cell_page
+from ephysplast.plotting._estimates import (
+    draw_interval,
+    estimate_limits,
+    estimate_of,
+    missing_words,
+    name_phases,
+    shown_quantities,
+    spoken,
+)
+from ephysplast.plotting._page import cell_page, rows_for
 from ephysplast.plotting._step_traces import draw_step_traces
 from ephysplast.plotting.style import (
     GREY,
@@ -69,8 +77,16 @@ def excitability_figure(
         7.2 in wide and as high as its text needs; write it with :func:`save_figure`.
     """
     notes = missing_words(excitability, (*_CELL, *_SPIKE))
+    spike, cell = shown_quantities(excitability, _SPIKE), shown_quantities(excitability, _CELL)
     with styled():
-        page = cell_page(title=title, subtitle=subtitle, verdict=verdict, notes=notes, n_rows=4, n_phases=len(steps))
+        page = cell_page(
+            title=title,
+            subtitle=subtitle,
+            verdict=verdict,
+            notes=notes,
+            n_rows=rows_for(len(cell)),
+            n_phases=len(steps),
+        )
         draw_step_traces(page.traces, steps, excitability)
         if any(each.protocol == "ramp" for each in steps.values()):
             draw_ramp_currents(page.large(0), steps, excitability)
@@ -83,8 +99,11 @@ def excitability_figure(
             page.figure.align_ylabels([strip, curve])
         else:
             draw_fi_curve(page.large(0), excitability)
-        page.estimates(excitability, _SPIKE, row=0, column=2, n_columns=2)
-        page.estimates(excitability, _CELL, row=2, column=0, n_columns=4)
+        page.estimates(excitability, spike, row=0, column=2, n_columns=2)
+        page.estimates(excitability, cell, row=2, column=0, n_columns=4)
+        if not spike:
+            whys = (estimate_of(each, _SPIKE[0]).status for each in excitability.values())
+            say(page.large(2), f"No spike to show: {next(whys, 'nothing was measured').rstrip('.')}.")
     return page.figure
 
 

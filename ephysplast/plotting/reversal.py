@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ephysplast.errors import OK
-from ephysplast.plotting._estimates import draw_interval, missing_words, spoken
-from ephysplast.plotting._page import cell_page
+from ephysplast.plotting._estimates import draw_interval, missing_words, shown_quantities, spoken
+from ephysplast.plotting._page import cell_page, rows_for
 from ephysplast.plotting._potential_traces import draw_potential_traces
 from ephysplast.plotting.style import (
     GREEN,
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _CELL: Final = ("reversal_mv", "conductance_ns", "driving_force_mv", "chloride_mm")
 _MAX_DOTS: Final = 800
 _LABEL_PT: Final = SMALL_PT - 0.5
+_GAP_PT: Final = 5.0
+"""Between two names of parts."""
 _SPLIT: Final = "(pA)"
 """An index of the evidence that ends so is a part of the change of the current, or all of it."""
 
@@ -61,14 +63,20 @@ def reversal_figure(
     matplotlib.figure.Figure
         7.2 in wide and as high as its text needs; write it with :func:`save_figure`.
     """
+    cell = shown_quantities(reversal, _CELL)
     with styled():
         page = cell_page(
-            title=title, subtitle=subtitle, verdict=verdict, notes=_notes(reversal), n_rows=3, n_phases=len(reversal)
+            title=title,
+            subtitle=subtitle,
+            verdict=verdict,
+            notes=_notes(reversal),
+            n_rows=rows_for(len(cell)),
+            n_phases=len(reversal),
         )
         draw_potential_traces(page.traces, reversal)
         draw_current_voltage(page.large(0), reversal)
         draw_current_split(page.large(2), verdict)
-        page.estimates(reversal, _CELL, row=2, column=0, n_columns=4)
+        page.estimates(reversal, cell, row=2, column=0, n_columns=4)
     return page.figure
 
 
@@ -137,7 +145,7 @@ def draw_current_split(axes: "Axes", verdict: "Verdict") -> None:
         draw_interval(
             axes, _as_estimate(each), at=float(i), colour=INK, label=f"{plain(each.index)} interval", size=0.0
         )
-    labels = [_part_label(each.index, room_pt=0.85 * size_pt(axes)[0] / len(known)) for each in known]
+    labels = [_part_label(each.index, room_pt=size_pt(axes)[0] / (len(known) + 0.2) - _GAP_PT) for each in known]
     axes.set_xticks(range(len(known)), labels)
     axes.tick_params(axis="x", length=0, labelsize=_LABEL_PT)
     axes.set_ylabel("change of the current (pA)")
@@ -216,9 +224,14 @@ def _as_estimate(part: "Evidence") -> Estimate:
 
 def _part_label(index: str, *, room_pt: float) -> str:
     """Write the name of a part in lines as wide as its bar has room, or as its longest word."""
-    name = index.rstrip().removesuffix(_SPLIT).removeprefix("ΔI by ").rstrip(" ,:")
-    widest = max((text_width_pt(each, size_pt=_LABEL_PT) for each in name.split()), default=0.0)
-    return "\n".join(plain(line) for line in wrap(name, width_pt=max(room_pt, widest), size_pt=_LABEL_PT))
+    # A compound word may go over two lines where a line as wide as it would touch the next label.
+    name = index.rstrip().removesuffix(_SPLIT).removeprefix("ΔI by ").rstrip(" ,:").replace("-", "-\u200b")
+    pieces = [piece for word in name.split() for piece in word.split("\u200b")]
+    widest = max((text_width_pt(each, size_pt=_LABEL_PT) for each in pieces), default=0.0)
+    room_pt = max(room_pt, widest)
+    fits = all(text_width_pt(each.replace("\u200b", ""), size_pt=_LABEL_PT) <= room_pt for each in name.split())
+    spaced = name.replace("\u200b", "" if fits else " ")
+    return "\n".join(plain(line) for line in wrap(spaced, width_pt=room_pt, size_pt=_LABEL_PT))
 
 
 def _part_colour(index: str) -> str:

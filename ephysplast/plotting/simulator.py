@@ -60,6 +60,7 @@ _WIDTH: Final = 7.2
 _LEFT: Final = 0.62
 _ROW: Final = 1.75
 _GAP: Final = 0.55
+_BETWEEN: Final = 0.55
 
 
 def draw_rule_window(axes: "Axes", window: "TimingWindow", *, variable: str) -> None:
@@ -111,6 +112,8 @@ def draw_rule_window(axes: "Axes", window: "TimingWindow", *, variable: str) -> 
 def draw_rule_window_map(axes: "Axes", window: "TimingWindow", *, variable: str) -> None:
     """Draw what pairings change over Δt and frequency: red is up, blue is down; frequencies are evenly spaced.
 
+    Grey is a Δt of more than half the time to the next pairing, which would be a Δt of that one.
+
     Parameters
     ----------
     axes : matplotlib.axes.Axes
@@ -126,11 +129,14 @@ def draw_rule_window_map(axes: "Axes", window: "TimingWindow", *, variable: str)
         If the window has no such change.
     """
     change = _change(window, variable)
-    largest = max(float(np.abs(change).max()), _FLAT)
+    too_far = np.abs(window.dt_ms) > _HALF_PERIOD_MS / window.frequency_hz[:, None]
+    meant = np.ma.masked_array(change, mask=too_far)
+    largest = max(float(np.abs(meant).max()) if meant.count() else 0.0, _FLAT)
+    axes.set_facecolor(PALE)
     image = axes.pcolormesh(
         window.dt_ms,
         np.arange(len(window.frequency_hz)),
-        change,
+        meant,
         cmap="RdBu_r",
         vmin=-largest,
         vmax=largest,
@@ -178,7 +184,9 @@ def rule_window_figure(window: "TimingWindow") -> "Figure":
     return figure
 
 
-def draw_rule_states(axes: "Axes", course: "StateCourse", *, names: Sequence[str]) -> None:
+def draw_rule_states(
+    axes: "Axes", course: "StateCourse", *, names: Sequence[str], span_s: tuple[float, float] | None = None
+) -> None:
     """Draw the course of traces or variables through a protocol.
 
     Parameters
@@ -189,6 +197,8 @@ def draw_rule_states(axes: "Axes", course: "StateCourse", *, names: Sequence[str
         From :func:`ephysplast.simulator.trace_states`.
     names : sequence of str
         Which of its states.
+    span_s : (float, float), optional
+        The stretch of time that will be shown: its values set the limits.
 
     Raises
     ------
@@ -200,7 +210,10 @@ def draw_rule_states(axes: "Axes", course: "StateCourse", *, names: Sequence[str
             raise EphysplastError(f"the course has no state '{name}'", remedy=near_names(name, course.states))
         colour = INK if len(names) == 1 else _COLOURS[i % len(_COLOURS)]
         axes.plot(course.time_s, course.states[name], color=colour, linewidth=1.0, label=plain(name))
-    axes.set_ylim(*_limits(np.array([course.states[name] for name in names])))
+    shown = np.ones(len(course.time_s), bool)
+    if span_s is not None:
+        shown = (course.time_s >= span_s[0]) & (course.time_s <= span_s[1])
+    axes.set_ylim(*_limits(np.array([course.states[name][shown] for name in names])))
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.locator_params(axis="y", nbins=4)
     if len(names) > 1:
@@ -229,6 +242,8 @@ def draw_rule_spikes(axes: "Axes", course: "StateCourse") -> None:
 def rule_states_figure(course: "StateCourse", *, span_s: tuple[float, float] | None = None) -> "Figure":
     """Put a rule's way through a protocol on one page: spikes, traces, and what changes.
 
+    Where the protocol is much longer than its first row of spikes, that row is shown beside it at its own scale.
+
     Parameters
     ----------
     course : StateCourse
@@ -248,24 +263,61 @@ def rule_states_figure(course: "StateCourse", *, span_s: tuple[float, float] | N
     traces = [each for each in inner if each not in shares]
     panels = [each for each in (traces, shares, *([each] for each in course.changed)) if each]
     heights = [0.45] + [1.25 if len(each) > 1 else 0.95 for each in panels]
+    whole = (float(course.time_s[0]), float(course.time_s[-1]))
+    columns = [span_s or whole] if span_s or course.first_row_s is None else [whole, course.first_row_s]
+    titled = 0.15 * (len(columns) - 1)
     with styled():
-        figure = Figure(figsize=(_WIDTH, 0.75 + sum(heights) + 0.22 * len(heights)))
-        top = _title(figure, course.rule, course.protocol)
-        width = _WIDTH - _LEFT - 1.15
-        spikes = place(figure, left=_LEFT, top=top, width=width, height=heights[0])
-        draw_rule_spikes(spikes, course)
-        first, last = span_s or (float(course.time_s[0]), float(course.time_s[-1]))
-        spikes.set_xlim(first - 0.01 * (last - first), last)
-        spikes.tick_params(axis="x", labelbottom=False)
-        for names, height, above in zip(panels, heights[1:], heights, strict=False):
-            top += above + 0.22
-            axes = place(figure, left=_LEFT, top=top, width=width, height=height, sharex=spikes)
-            draw_rule_states(axes, course, names=names)
-            axes.set_ylabel(_state_label(names))
-            axes.tick_params(axis="x", labelbottom=names is panels[-1])
-            if names is panels[-1]:
-                axes.set_xlabel("time (s)")
+        figure = Figure(figsize=(_WIDTH, 0.75 + titled + sum(heights) + 0.22 * len(heights)))
+        top = _title(figure, course.rule, course.protocol) + titled
+        width = (_WIDTH - _LEFT - 1.15 - _BETWEEN * (len(columns) - 1)) / len(columns)
+        for i, span in enumerate(columns):
+            left = _LEFT + i * (width + _BETWEEN)
+            spikes = _draw_column(
+                figure, course, panels, heights, left=left, top=top, width=width, span=span, i=i, n=len(columns)
+            )
+            if titled:
+                name = "the whole protocol" if i == 0 else f"its first {_duration(span[1] - span[0])}"
+                spikes.set_title(name, fontsize=SMALL_PT, color=GREY, loc="left", pad=3)
     return figure
+
+
+def _draw_column(
+    figure: "Figure",
+    course: "StateCourse",
+    panels: Sequence[Sequence[str]],
+    heights: Sequence[float],
+    *,
+    left: float,
+    top: float,
+    width: float,
+    span: tuple[float, float],
+    i: int,
+    n: int,
+) -> "Axes":
+    """Draw one stretch of time: spikes, and a panel for each group of states. Return the axes of the spikes."""
+    spikes = place(figure, left=left, top=top, width=width, height=heights[0])
+    draw_rule_spikes(spikes, course)
+    spikes.set_xlim(span[0] - 0.01 * (span[1] - span[0]), span[1])
+    spikes.tick_params(axis="x", labelbottom=False)
+    if i:
+        spikes.tick_params(axis="y", labelleft=False)
+    for names, height, above in zip(panels, heights[1:], heights, strict=False):
+        top += above + 0.22
+        axes = place(figure, left=left, top=top, width=width, height=height, sharex=spikes)
+        draw_rule_states(axes, course, names=names, span_s=span)
+        legend = axes.get_legend()
+        if legend and i < n - 1:
+            legend.remove()
+        axes.set_ylabel("" if i else _state_label(names))
+        axes.tick_params(axis="x", labelbottom=names is panels[-1])
+        axes.locator_params(axis="x", nbins=8 if n == 1 else 5)
+        if names is panels[-1]:
+            axes.set_xlabel("time (s)")
+    return spikes
+
+
+def _duration(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1.0 else f"{seconds:.3g} s"
 
 
 def _state_label(names: Sequence[str]) -> str:

@@ -180,7 +180,8 @@ def _evidence(verdict: Verdict) -> Iterator[_Paragraph]:
         yield "Evidence", SMALL_PT, "bold", INK, 0.0, 4.0
     for each in verdict.evidence:
         # The index and its reading stand before the sentence, which need not begin with them again.
-        said = each.sentence.removeprefix(each.index).removeprefix(" not available").lstrip(": ")
+        said = each.sentence.removeprefix(each.index).removeprefix(each.index.partition(" (")[0])
+        said = said.lstrip(": ").removeprefix("not available").lstrip(":, ")
         if each.points_to == "not available":
             yield f"{each.index} not available{': ' if said else ''}{said}", SMALL_PT, "normal", GREY, 6.0, 0.0
             continue
@@ -189,7 +190,10 @@ def _evidence(verdict: Verdict) -> Iterator[_Paragraph]:
 
 
 def _quality(verdict: Verdict) -> Iterator[_Paragraph]:
-    """Say what did not pass; what passed is counted."""
+    """Say what did not pass; what passed is counted. Nothing is said where nothing was asked."""
+    counted = verdict.sign != "not asked" and (verdict.n_baseline or verdict.n_post)
+    if not verdict.quality and not counted:
+        return
     passed = sum(each.outcome == "pass" for each in verdict.quality)
     used = f"{verdict.n_baseline} baseline and {verdict.n_post} post sweeps used"
     gates = f"; {passed} of {len(verdict.quality)} quality checks passed" if verdict.quality else ""

@@ -1,5 +1,6 @@
 """The report: one HTML page with every verdict, its evidence and its figure; no script, nothing from the network."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ephysplast
 from ephysplast.experiment import CELL_KINDS
 from ephysplast.study import FIGURES, slug, study_table
+from ephysplast.study.sentences import interval_in_words, quantity_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,15 +56,17 @@ def _section(row: dict[str, Any], frames: "dict[str, pd.DataFrame]", out: Path) 
     return {
         "name": name,
         "anchor": slug(name),
-        "synapse": f"{row['pre_type'] or '?'} → {row['post_type'] or '?'}",
+        "synapse": _of_what(row),
         "response": row["response"],
+        "of_cell": row["response"] in CELL_KINDS,
         "sign": row["sign"],
-        "change": _interval(row.get("change"), row.get("change_low"), row.get("change_high")),
+        "change": row.get("changes") or _interval(row.get("change"), row.get("change_low"), row.get("change_high")),
         "locus": row["locus"],
         "status": row["status"] if row["sign"] in ("refused", "failed") else "",
         "sentences": [row[each] for each in ("sign_sentence", "locus_sentence") if row.get(each)],
         "induction": _induction(row),
         "cell": _cell(frames["cells"], name),
+        "corrections": _corrections(row),
         "question": "Evidence for what changed" if row["response"] in CELL_KINDS else "Evidence for the locus",
         "evidence": _of(frames["evidence"], name, ("index", "points_to", "sentence")),
         "quality": _of(frames["quality"], name, ("name", "outcome", "sentence")),
@@ -80,25 +84,58 @@ def _induction(row: dict[str, Any]) -> str:
     )
 
 
-def _cell(frame: "pd.DataFrame", experiment: str) -> list[list[str]]:
-    """Return one row per quantity and phase: what was measured of the cell itself, with the reason where it was not."""
+def _of_what(row: dict[str, Any]) -> str:
+    """Name the synapse, or the cell: its type."""
+    if row["response"] in CELL_KINDS:
+        return str(row["post_type"] or "?")
+    return f"{row['pre_type'] or '?'} → {row['post_type'] or '?'}"
+
+
+def _cell(frame: "pd.DataFrame", experiment: str) -> dict[str, Any]:
+    """Return what was measured of the cell itself: one row per quantity, the phases side by side."""
     rows = _records(frame[frame["experiment"] == experiment]) if not frame.empty else []
-    return [
-        [row["phase"], row["quantity"], _interval(row["value"], row["low"], row["high"], unit=row["unit"]), _how(row)]
-        for row in rows
-    ]
+    phases = list(dict.fromkeys(row["phase"] for row in rows))
+    by_quantity: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_quantity.setdefault(row["quantity"], {})[row["phase"]] = row
+    return {
+        "phases": phases,
+        "rows": [
+            [quantity_in_words(quantity), [_estimate(found.get(each)) for each in phases], _how(found)]
+            for quantity, found in by_quantity.items()
+        ],
+    }
 
 
-def _how(row: dict[str, Any]) -> str:
-    return str(row["method"] or "") if row["status"] == "ok" else str(row["status"])
-
-
-def _interval(value: float | None, low: float | None, high: float | None, *, unit: str = "") -> str:
-    if value is None or ((low is None or high is None) and not unit):
+def _estimate(row: dict[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
         return "–"
-    known = low is not None and high is not None
-    digits = f"{value:.4g} [{low:.4g}, {high:.4g}]" if known and unit else f"{value:.4g}"
-    return f"{digits} {unit}".strip() if unit else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    low, high = (math.nan if row[each] is None else row[each] for each in ("low", "high"))
+    return interval_in_words(row["value"], low, high, row["unit"])
+
+
+def _how(found: dict[str, dict[str, Any]]) -> list[str]:
+    """Say how each phase was measured, or why not, once where it is the same."""
+    said: dict[str, list[str]] = {}
+    for phase, row in found.items():
+        said.setdefault(str((row["method"] if row["status"] == "ok" else row["status"]) or ""), []).append(phase)
+    if len(said) == 1:
+        return list(said)
+    return [f"{', '.join(phases)}: {how}" for how, phases in said.items() if how]
+
+
+def _corrections(row: dict[str, Any]) -> list[str]:
+    said: dict[str, list[str]] = {}
+    for column, text in row.items():
+        if column.endswith("_corrections") and text:
+            said.setdefault(text, []).append(column.removesuffix("_corrections"))
+    return [f"{', '.join(phases)}: {text}" for text, phases in said.items()]
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or low is None or high is None:
+        return "–"
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _of(frame: "pd.DataFrame", experiment: str, columns: Sequence[str]) -> list[list[Any]]:

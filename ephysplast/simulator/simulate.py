@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _STRENGTH: Final = ("p", "n", "q", "g")
 _NONE: Final = np.zeros(1)
 _JUST_BEFORE_S: Final = 1e-6
+_AFTER_ROW_S: Final = 0.1
+"""Of the pause after a row of spikes: traces of some 20 ms have faded by then."""
+_MUCH_LONGER: Final = 8.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,6 +130,8 @@ class StateCourse(Result):
         Trace or variable → its course.
     changed : tuple of str
         Those of the states that are the rule's outcome.
+    first_row_s : (float, float) or None
+        The first row of spikes and a little of the pause after it, where the protocol goes on for much longer.
     """
 
     status: str = OK
@@ -137,6 +142,7 @@ class StateCourse(Result):
     time_s: FloatArray
     states: Mapping[str, FloatArray]
     changed: tuple[str, ...]
+    first_row_s: tuple[float, float] | None = None
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row per moment."""
@@ -225,7 +231,8 @@ def trace_states(
     parameters : mapping of str to float, optional
         One value each.
     n_moments : int
-        Moments between the first spike and the end; those around each spike come on top of them.
+        Moments between the first spike and the end, and again in the first row of spikes where it is much shorter;
+        those around each spike come on top of them.
     after_s : float
         How long after the last spike the course ends.
     rng : numpy.random.Generator, optional
@@ -255,7 +262,11 @@ def trace_states(
             got=f"{n_sets} sets, {spikes_s.size} spikes, n_moments {n_moments}, after_s {after_s}",
         )
     acts_s = made.equations.clock_ms(made.equations.init(values, Timeline.of(protocol), rng=rng)) / 1e3
-    looks_s = np.concatenate([np.linspace(spikes_s[0], acts_s[-1] + after_s, n_moments), acts_s - _JUST_BEFORE_S])
+    end_s = float(acts_s[-1]) + after_s
+    row = _first_row_s(float(spikes_s[0]), np.sort(acts_s), end_s)
+    spans = [(float(spikes_s[0]), end_s), *([] if row is None else [row])]
+    stretches = [np.linspace(start, stop, n_moments) for start, stop in spans]
+    looks_s = np.concatenate([*stretches, acts_s - _JUST_BEFORE_S])
     timeline = Timeline.of(protocol, np.unique(looks_s))
     state = made.equations.init(values, timeline, rng=rng)
     clock_ms = made.equations.clock_ms(state)
@@ -271,7 +282,19 @@ def trace_states(
         time_s=clock_ms / 1e3,
         states={name: np.array([each[name] for each in rows]) for name in rows[0]},
         changed=made.equations.variables(),
+        first_row_s=row,
     )
+
+
+def _first_row_s(start: float, times_s: FloatArray, end_s: float) -> tuple[float, float] | None:
+    """Return from the first spike to some time after the first row of them; none where that is most of it, or one."""
+    pauses = np.diff(times_s)
+    (breaks,) = np.nonzero(pauses > 0.5 * pauses.max(initial=0.0))
+    if not breaks.size or breaks[0] == 0:
+        return None
+    lasts, pause = float(times_s[breaks[0]]) - start, float(pauses[breaks[0]])
+    shown = lasts + min(pause, max(lasts, _AFTER_ROW_S))
+    return (start, start + shown) if end_s - start > _MUCH_LONGER * shown else None
 
 
 def run(

@@ -1,6 +1,6 @@
 """A rule's timing window: what pairings at each Δt and frequency change."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,7 @@ def timing_window(
     parameters: Mapping[str, float] | None = None,
     expression: Expression | str | None = None,
     rng: np.random.Generator | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> TimingWindow:
     """Run a rule through pairings at every Δt and frequency.
 
@@ -84,6 +85,8 @@ def timing_window(
         Where the weight lives.
     rng : numpy.random.Generator, optional
         For rules with noise.
+    watch : callable, optional
+        Called after each Δt and frequency, to show progress.
 
     Returns
     -------
@@ -113,6 +116,8 @@ def timing_window(
             found = simulate(rule, protocol, parameters=parameters, expression=expression, rng=rng)
             if found.p.size > 1:
                 raise SettingsError("a window is drawn for one parameter set", got=f"{found.p.size} sets")
+            if watch is not None:
+                watch()
             for name in found.changed:
                 changes.setdefault(name, np.empty(shape))[i, j] = getattr(found, name)[0]
     return TimingWindow(

@@ -1,8 +1,8 @@
 """The cell itself: from its current steps, or its currents against voltage, to estimates per phase, and the verdict."""
 
-import re
 from collections.abc import Mapping
-from math import isfinite, nan
+from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,14 +17,14 @@ from ephysplast.experiment import BASELINE, INDUCTION, POST, Experiment, Pathway
 from ephysplast.recording import Channel, IntArray, Recording
 from ephysplast.study.channels import channel_of
 from ephysplast.study.checks import check_excluded, check_order, in_row
+from ephysplast.study.columns import conditions_of, configuration_of
 from ephysplast.study.files import Files
 from ephysplast.study.measured import CellPhase, ExcitabilityPhase, ReversalPhase
+from ephysplast.study.sentences import alone_in_words
 from ephysplast.study.settings import Settings
 from ephysplast.verdict import Verdict
 
 _WITHOUT = ("", "none", "no")
-_CONDITIONS = ("rs_mohm", "compensation_percent", "junction_potential_mv", "rest_mv", "temperature_degc")
-_NUMBER = re.compile(r"([-+\u2212]?\d+(?:[.,]\d+)?)\s*(?:mV|MΩ|MOhm|%|°?\s?C)?", flags=re.IGNORECASE)
 
 
 def measure_cell(
@@ -39,30 +39,32 @@ def measure_cell(
             f"experiment {experiment.name} has induction rows only",
             wanted="at least one row with phase baseline or post",
         )
-    _check_clock(test, files)
+    _check_clock(experiment, files)
     if experiment.response == "excitability" and control is not None:
         raise ManifestError(
             f"experiment {experiment.name} has a control pathway, which steps of current cannot have",
             remedy="set role to test in its rows, or give them an experiment of their own",
         )
     cell: dict[str, CellPhase] = {}
-    conditions = _conditions(experiment)
+    is_firing = experiment.response == "excitability"
+    conditions = CellConditions() if is_firing else conditions_of(experiment)
+    configuration = "" if is_firing else configuration_of(experiment)
     for name in phases:
-        if experiment.response == "excitability":
-            cell[name] = _excitability(test, name, files, settings=settings, rng=rng)
+        if is_firing:
+            cell[name] = _excitability(test, name, files, settings=settings)
         else:
             cell[name] = _reversal(test, control, name, files, conditions=conditions, settings=settings, rng=rng)
-    return cell, _judged(cell, experiment, settings)
+    return cell, _judged(cell, configuration, settings)
 
 
-def _judged(cell: Mapping[str, CellPhase], experiment: Experiment, settings: Settings) -> Verdict:
+def _judged(cell: Mapping[str, CellPhase], configuration: str, settings: Settings) -> Verdict:
     before, after = cell.get(BASELINE), cell.get(POST)
     if before is None or after is None:
-        only = next(iter(cell.values())).summary
-        sentence = "one phase was recorded: there is nothing to compare it with"
-        if only.status != OK:
-            return Verdict(sign="refused", status=only.status, sign_sentence=only.status)
-        return Verdict(sign="not asked", sign_sentence=sentence)
+        only = next(iter(cell.values()))
+        if only.summary.status != OK:
+            return Verdict(sign="refused", status=only.summary.status, sign_sentence=only.summary.status)
+        verdict = Verdict(sign="not asked", sign_sentence=alone_in_words(only))
+        return verdict if before is None else replace(verdict, n_baseline=_n_sweeps(only))
     if isinstance(before, ExcitabilityPhase) and isinstance(after, ExcitabilityPhase):
         return judge_intrinsic(before.summary, after.summary, config=settings.classify.intrinsic)
     assert isinstance(before, ReversalPhase)  # noqa: S101 - all phases are alike; this tells the type checker
@@ -70,14 +72,17 @@ def _judged(cell: Mapping[str, CellPhase], experiment: Experiment, settings: Set
     return judge_chloride(
         before.summary,
         after.summary,
-        configuration=experiment.metadata.get("configuration", ""),
+        configuration=configuration,
         config=settings.classify.chloride,
     )
 
 
-def _excitability(
-    pathway: Pathway, phase: str, files: Files, *, settings: Settings, rng: np.random.Generator
-) -> ExcitabilityPhase:
+def _n_sweeps(phase: CellPhase) -> int:
+    measured = phase.steps if isinstance(phase, ExcitabilityPhase) else phase.summary.readings
+    return len({*zip(measured.part[measured.used].tolist(), measured.sweeps[measured.used].tolist(), strict=True)})
+
+
+def _excitability(pathway: Pathway, phase: str, files: Files, *, settings: Settings) -> ExcitabilityPhase:
     parts: list[CurrentSteps] = []
     for segment in pathway.phase(phase):
         with in_row(segment):
@@ -117,7 +122,11 @@ def _reversal(
                 wanted=f"a row with role control and phase {phase}",
             )
         subtracted = _readings(control, phase, files, settings)
-    result = measure_reversal(readings, control=subtracted, rng=rng, conditions=conditions, config=settings.reversal)
+    # What measuring both together can find fault with is the control.
+    with in_row(control.phase(phase)[0]) if control is not None else nullcontext():
+        result = measure_reversal(
+            readings, control=subtracted, rng=rng, conditions=conditions, config=settings.reversal
+        )
     return ReversalPhase(summary=result, files=_names(test, phase))
 
 
@@ -164,8 +173,23 @@ def _stimuli(
 
     What looks like an artefact may be the transient of a step, so artefacts count only when the manifest says so.
     """
-    if segment.stimulus.strip().lower() in _WITHOUT:
-        return None
+    stimuli = (
+        None if segment.stimulus.strip().lower() in _WITHOUT else _found(recording, channel, sweeps, segment, settings)
+    )
+    if stimuli is None and channel.clamp == "current":
+        raise ManifestError(
+            "in current clamp a reversal needs a stimulus, and none is known: the potential alone does not tell what "
+            "flows",
+            got=f"stimulus '{segment.stimulus}'",
+            remedy="give the stimulus times in s, or artefact, in the column stimulus; for steps of current without "
+            "a stimulus the response is excitability",
+        )
+    return stimuli
+
+
+def _found(
+    recording: Recording, channel: Channel, sweeps: IntArray, segment: Segment, settings: Settings
+) -> Stimuli | None:
     pre = recording.channel(segment.pre_channel) if segment.pre_channel else None
     found = find_stimuli(
         recording, channel, sweeps=sweeps, stimulus=segment.stimulus, pre_channel=pre, config=settings.stimuli
@@ -180,36 +204,20 @@ def _stimuli(
     return None if found.status != OK or found.method.startswith("artefacts") else found
 
 
-def _conditions(experiment: Experiment) -> CellConditions:
-    known = {name: _number(experiment, name) for name in _CONDITIONS}
-    return CellConditions(**{name: value for name, value in known.items() if isfinite(value)})
-
-
-def _number(experiment: Experiment, column: str) -> float:
-    text = experiment.metadata.get(column, "").strip()
-    if not text:
-        return nan
-    match = _NUMBER.fullmatch(text)
-    if not match:
-        raise ManifestError(
-            f"experiment {experiment.name}: {column} is no number",
-            got=f"'{text}'",
-            wanted="one number, or an empty cell where it is not known",
-        )
-    return float(match[1].replace(",", ".").replace("\u2212", "-"))
-
-
 def _names(pathway: Pathway, phase: str) -> tuple[str, ...]:
     return tuple(each.path.name for each in pathway.phase(phase))
 
 
-def _check_clock(pathway: Pathway, files: Files) -> None:
+def _check_clock(experiment: Experiment, files: Files) -> None:
+    """Check the test's order; a control may be recorded at any time, but in the same cell."""
     phase: list[str] = []
     time_s = []
-    for segment in pathway.segments:
-        if segment.phase != INDUCTION:
-            recording, offset_s = files.of(segment)
-            sweeps = select_sweeps(segment.sweeps, recording)
-            phase += [segment.phase] * len(sweeps)
-            time_s.append(offset_s + recording.sweep_start_s[sweeps])
+    for pathway in experiment.pathways:
+        for segment in pathway.segments:
+            if segment.phase != INDUCTION:
+                recording, offset_s = files.of(segment)
+                with in_row(segment):
+                    sweeps = select_sweeps(segment.sweeps, recording)
+                phase += [segment.phase if pathway.role == "test" else "control"] * len(sweeps)
+                time_s.append(offset_s + recording.sweep_start_s[sweeps])
     check_order(np.array(phase), np.concatenate(time_s), is_patch=True)

@@ -23,7 +23,7 @@ from ephysplast.experiment import (
 )
 from ephysplast.recording import FloatArray, IntArray, Recording
 
-_LONGEST_H: Final = 24.0
+LONGEST_H: Final = 24.0
 """No cell is patched for a day, so sweeps further apart are of different cells, or their clocks are wrong."""
 
 
@@ -65,11 +65,13 @@ def _check_phases_of(pathway: Pathway, experiment: Experiment) -> None:
     for phase in () if alone else (BASELINE, POST):
         if phase not in present:
             near = [each for each in present if near_names(each, [phase]).startswith("did you mean")]
+            own = [each for each in present if each not in (BASELINE, INDUCTION, POST)]
+            add = f"add a row with phase {phase}" + (f", or call {' or '.join(own)} {phase} if it is" if own else "")
             raise ManifestError(
                 f"{where}: phase {phase} has no sweeps",
                 got=f"phases {', '.join(present)}",
                 wanted=f"at least one row with phase {phase}",
-                remedy=f"is '{near[0]}' meant as {phase}?" if near else f"add a row with phase {phase}",
+                remedy=f"is '{near[0]}' meant as {phase}?" if near else add,
             )
     known = (BASELINE, INDUCTION, POST)
     for phase in present:
@@ -188,10 +190,10 @@ def check_order(phase: NDArray[np.str_], time_s: FloatArray, *, is_patch: bool) 
             remedy="check which file is which in the manifest, and the columns sweeps and phase",
         )
     hours = float(np.ptp(time_s)) / 3600.0
-    if is_patch and hours > _LONGEST_H:
+    if is_patch and hours > LONGEST_H:
         raise ManifestError(
             "the files were not recorded in one experiment, by their own clocks",
             got=f"{hours:.0f} h from the first sweep to the last",
-            wanted=f"at most {_LONGEST_H:.0f} h in one cell",
+            wanted=f"at most {LONGEST_H:.0f} h in one cell",
             remedy="check whether a file belongs to another cell",
         )

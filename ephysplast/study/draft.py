@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -14,6 +14,7 @@ from ephysplast.errors import EphysplastError, ManifestError
 from ephysplast.experiment import BASELINE, INDUCTION, POST, ResponseKind
 from ephysplast.io import read
 from ephysplast.recording import Channel, Recording
+from ephysplast.study.checks import LONGEST_H
 
 SUFFIXES: Final = (".abf", ".nwb")
 
@@ -73,7 +74,8 @@ def draft_manifest(folder: Path, *, relative_to: Path, progress: Callable[[Path]
     Draft
         Experiments are told by file name without its phase word, or by subfolder; phases by words in the file name
         or, where a file of another kind of protocol lies between, by the files' clocks, or by the one long pause of a
-        single file. A phase that cannot be told is empty: analysing then says which row needs one.
+        single file. Steps and ramps become experiments of their own, before or after the induction of the synapse that
+        has the same name. A phase that cannot be told is empty: analysing then says which row needs one.
 
     Raises
     ------
@@ -106,9 +108,32 @@ def draft_manifest(folder: Path, *, relative_to: Path, progress: Callable[[Path]
         row
         for name, kinds in groups.items()
         for kind, group in kinds.items()
-        for row in _rows(f"{name} {kind}" if kind and len(kinds) > 1 else name, group, relative_to, kind=kind)
+        for row in _rows(
+            f"{name} {kind}" if kind and len(kinds) > 1 else name,
+            group,
+            relative_to,
+            kind=kind,
+            induced=_induction_of(kinds.get("", ())),
+        )
     )
     return Draft(rows=rows, unreadable=tuple(unreadable))
+
+
+def _induction_of(synaptic: Sequence[_Found]) -> datetime | None:
+    """Return when the induction of the same cell's synapse began, by the files' clocks; None when that is not known."""
+    ordered = sorted(synaptic, key=_moment)
+    began = [_moment(each)[0] for each, phase in zip(ordered, _phases(ordered), strict=True) if phase == INDUCTION]
+    return began[0] if began and began[0] > datetime.min else None
+
+
+def _cell_phase(found: _Found, induced: datetime | None, *, alone: bool) -> str:
+    """Return the phase of a measurement of the cell: by its name, else as before or after the synapse's induction."""
+    word, began = phase_word(found.path.stem), _moment(found)[0]
+    if word:
+        return word
+    if induced is None or abs(began - induced) > timedelta(hours=LONGEST_H):
+        return BASELINE if alone else ""
+    return BASELINE if began < induced else POST
 
 
 def phase_word(stem: str) -> str:
@@ -143,7 +168,9 @@ def cell_kind(channel: Channel | None) -> ResponseKind | Literal[""]:
     """
     if channel is None or channel.command is None or channel.clamp not in ("current", "voltage"):
         return ""
-    kind: ResponseKind = "excitability" if channel.clamp == "current" else "reversal"
+    # A wrong unit makes a wrong clamp of the channel; what was commanded tells the true one.
+    commanded = {"pA": "current", "mV": "voltage"}.get(channel.command_unit, channel.clamp)
+    kind: ResponseKind = "excitability" if commanded == "current" else "reversal"
     command, every = channel.command, channel.command.n_sweeps
     rows = [command.sweep(i) for i in sorted({0, every // 2, every - 1})]
     long = _LONG_S * command.rate_hz
@@ -177,11 +204,16 @@ def _without(stem: str, words: Sequence[str]) -> str:
 
 
 def _rows(
-    name: str, group: Sequence[_Found], relative_to: Path, *, kind: ResponseKind | Literal[""]
+    name: str,
+    group: Sequence[_Found],
+    relative_to: Path,
+    *,
+    kind: ResponseKind | Literal[""],
+    induced: datetime | None = None,
 ) -> list[dict[str, object]]:
     ordered = sorted(group, key=_moment)
     if kind:
-        phases = [phase_word(each.path.stem) or (BASELINE if len(ordered) == 1 else "") for each in ordered]
+        phases = [_cell_phase(each, induced, alone=len(ordered) == 1) for each in ordered]
         drafted = [_row(name, found, phase, relative_to) for found, phase in zip(ordered, phases, strict=True)]
         said = [_cell_columns(kind, each.path.stem) for each in ordered]
         return [row | columns for row, columns in zip(drafted, said, strict=True)]
@@ -209,6 +241,8 @@ def _rows(
 def _cell_columns(kind: ResponseKind, stem: str) -> dict[str, object]:
     """Return what a row of the cell itself has beside the usual: a control holds the steps without the response."""
     columns: dict[str, object] = {"response": kind, "pre_channel": ""}
+    if kind == "excitability":
+        columns["stimulus"] = "none"
     if kind == "reversal" and _is_control(stem):
         columns |= {"pathway": "control", "role": "control"}
     return columns

@@ -68,6 +68,6 @@ def _recording(segment: Segment) -> Recording:
     if segment.recording > len(recordings):
         raise ManifestError(
             f"{segment.path.name} has no recording {segment.recording}",
-            wanted=f"1 to {len(recordings)}",
+            wanted=f"1 to {len(recordings)}" if len(recordings) > 1 else "1, the only one",
         )
     return recordings[segment.recording - 1]

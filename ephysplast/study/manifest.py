@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ephysplast._sheets import read_sheet
 from ephysplast.errors import ManifestError, near_names
 from ephysplast.experiment import (
     BASELINE,
@@ -25,7 +26,7 @@ from ephysplast.experiment import (
     Segment,
 )
 from ephysplast.recording import Clamp
-from ephysplast.study.sheets import read_sheet
+from ephysplast.study.columns import response_meant
 from ephysplast.units import ELECTRODE_UNITS
 
 
@@ -122,7 +123,11 @@ METADATA: Final = COLUMNS[COLUMNS.index("animal") :]
 
 _OF_THE_EXPERIMENT: Final = ("response", "opsin", "pre_type", "post_type", *METADATA)
 _OF_ONE_ROW: Final = ("drug",)  # washed in during an experiment, so it may differ between its phases
-_PHASE_WORDS: Final = {"base": BASELINE, "bl": BASELINE, "pairing": INDUCTION, "after": POST}
+_PHASE_WORDS: Final = {
+    **dict.fromkeys(("base", "bl", "before", "pre"), BASELINE),
+    "pairing": INDUCTION,
+    "after": POST,
+}
 
 
 def load_manifest(path: str | os.PathLike[str]) -> tuple[Experiment, ...]:
@@ -161,7 +166,7 @@ def read_rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
             wanted="a CSV or XLSX file",
             remedy="draft one with: ephysplast init FOLDER",
         )
-    table = read_sheet(manifest)
+    table = read_sheet(manifest, error=ManifestError)
     if not table:
         raise ManifestError(f"{manifest.name} is empty", wanted=f"a first row with the columns {', '.join(REQUIRED)}")
     header = [cell.strip().lower() for cell in table[0][1]]
@@ -264,8 +269,11 @@ def _check_header(header: list[str], name: str) -> None:
 def _problem(error: Any) -> str:
     column = str(error["loc"][0]) if error["loc"] else "row"
     if error["type"] == "missing":
-        return f"column {column} is empty"
+        wanted = " (baseline, induction, post, or a name of your own; or delete the row)" if column == "phase" else ""
+        return f"column {column} is empty{wanted}"
     got = f"'{error['input']}'"
+    if column == "response":
+        return f"column {column}: got {got}, {response_meant(str(error['input']))}"
     expected = str(error.get("ctx", {}).get("expected", "")) or re.sub(
         "^(value error, |input should be )", "", error["msg"], flags=re.IGNORECASE
     )
@@ -289,6 +297,7 @@ def _experiment(name: str, rows: list[tuple[int, ManifestRow]], folder: Path) ->
                 f"experiment {name}: {column} differs between its rows ({numbers})",
                 got=" and ".join(sorted(values)),
                 wanted="one value",
+                remedy="give each response an experiment name of its own" if column == "response" else "",
             )
     pathways: dict[str, list[tuple[int, ManifestRow]]] = {}
     for number, row in rows:

@@ -25,7 +25,7 @@ from ephysplast.study.measure import analyse_experiment
 from ephysplast.study.measured import ExcitabilityPhase, ExperimentResult, ReversalPhase
 from ephysplast.study.settings import Settings, to_toml
 from ephysplast.study.store import FILE, TABLES, Store
-from ephysplast.study.tables import error_tables, tables_of
+from ephysplast.study.tables import error_tables, in_order, tables_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,7 +263,7 @@ def _key(experiment: Experiment, settings: Settings) -> str:
 
 def _export(store: Store, out: Path) -> None:
     for table in TABLES:
-        frame = store.frame(table)
+        frame = in_order(store.frame(table)) if table == "experiments" else store.frame(table)
         target = out / f"{table}.csv"
         if len(frame):
             _write_text(target, frame.map(_harmless).to_csv(index=False, lineterminator="\n"))

@@ -3,7 +3,7 @@
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
@@ -120,7 +120,7 @@ def _built(table: Mapping[str, Any], default: Any, where: str) -> Any:
     values = {}
     for key, value in table.items():
         if key not in known:
-            raise SettingsError(f"{where}: there is no setting '{key}'", remedy=near_names(key, known))
+            raise SettingsError(f"{where}: there is no setting '{key}'", remedy=_meant(key, known))
         if isinstance(value, float) and not isfinite(value):
             raise SettingsError(
                 f"{where}: '{key}' is not finite", got=str(value), wanted="a number; a very large one lifts a limit"
@@ -137,7 +137,7 @@ def _built(table: Mapping[str, Any], default: Any, where: str) -> Any:
     except ValidationError as error:
         said = "; ".join(
             f"{'.'.join(map(str, each['loc']))}: got {each['input']!r}, "
-            f"wanted {each['msg'].lower().removeprefix('input should be ')}"
+            f"wanted {_lower_first(each['msg']).removeprefix('input should be ')}"
             for each in error.errors()
         )
         raise SettingsError(f"{where} has a value that is not possible: {said}") from error
@@ -147,12 +147,38 @@ def _built(table: Mapping[str, Any], default: Any, where: str) -> Any:
         ) from error
 
 
+def _meant(key: str, known: Mapping[str, Any]) -> str:
+    """Offer near names, or the section that the setting belongs into."""
+    sections = list(_sections_with(key, Settings()))
+    return f"it belongs into {' or '.join(f'[{each}]' for each in sections)}" if sections else near_names(key, known)
+
+
+def _sections_with(key: str, config: Any, place: str = "") -> Iterator[str]:
+    """Find a setting, or a section, of that name anywhere; a section is its own place."""
+    for each in fields(config):
+        held = getattr(config, each.name)
+        inner = f"{place}.{each.name}" if place else each.name
+        if is_dataclass(held):
+            if each.name == key:
+                yield inner
+            yield from _sections_with(key, held, inner)
+        elif each.name == key and place:
+            yield place
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
 def _section(prefix: str, table: Mapping[str, Any]) -> list[str]:
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     nested = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     lines = ["", f"[{prefix}]"] if prefix and plain else []
     # A JSON number, truth value or string is also a TOML one; a setting that is NaN is not set, and stays so.
-    lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items() if value == value]
+    lines += [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" if value == value else f"# {key} is not set"
+        for key, value in plain.items()
+    ]
     for key, value in nested.items():
         lines += _section(f"{prefix}.{key}" if prefix else key, value)
     return lines

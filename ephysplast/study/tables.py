@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ephysplast.analysers.time_course import time_course
-from ephysplast.experiment import Experiment
+from ephysplast.experiment import BASELINE, POST, Experiment
 from ephysplast.result import Estimate
+from ephysplast.study.manifest import METADATA
 from ephysplast.study.measured import ExcitabilityPhase, ReversalPhase
+from ephysplast.study.sentences import changes_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +57,35 @@ CELL_COLUMNS: Final = (
     "chloride_mm",
 )
 """Estimates of the cell itself that stand in ``experiments`` too, one column per phase."""
+
+
+_OF_SYNAPSES: Final = (
+    *("mean", "cv", "inverse_cv_squared", "failure_fraction", "outliers", "latency_ms", "rise_ms", "decay_tau_ms"),
+    *("paired_pulse_ratio", "rs_mohm", "rin_mohm"),
+)
+_OF_A_PHASE: Final = (*_OF_SYNAPSES, *CELL_COLUMNS, "corrections")
+_PHASES: Final = (BASELINE, POST)
+
+
+def in_order(experiments: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the experiments with their columns in one order, whatever was finished first.
+
+    The verdict, what was measured in each phase, the induction, and last what the manifest says.
+    """
+    there = [str(each) for each in experiments.columns]
+    first = ("experiment", "response", "pre_type", "post_type", *VERDICT_COLUMNS, "changes", "unit", "connection")
+    last = (*(each for each in there if each.startswith("induction_")), *METADATA, "notes")
+    measured = sorted((each for each in there if each not in first and each not in last), key=_place)
+    return experiments[[each for each in dict.fromkeys((*first, *measured, *last)) if each in there]]
+
+
+def _place(column: str) -> tuple[int, str, int]:
+    """Say where a column such as ``baseline_decay_tau_ms`` belongs: by its phase, then by its quantity."""
+    known = sorted((each for each in _OF_A_PHASE if column.endswith(f"_{each}")), key=len)
+    quantity = known[-1] if known else ""
+    phase = column.removesuffix(f"_{quantity}")
+    rank = _PHASES.index(phase) if phase in _PHASES else len(_PHASES)
+    return rank, phase, _OF_A_PHASE.index(quantity) if known else 0
 
 
 def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
@@ -151,6 +182,7 @@ def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
     verdict = {name: getattr(result.verdict, name) for name in VERDICT_COLUMNS}
     row = _identity(result.experiment) | verdict
     row |= _cell_summary(result) if result.cell else _synapse_summary(result)
+    row["changes"] = changes_in_words(result.verdict)
     row |= _induction_summary(result) | dict(result.experiment.metadata)
     row["notes"] = "; ".join(result.notes)
     return pd.DataFrame([row])
@@ -160,7 +192,11 @@ def _cell_summary(result: "ExperimentResult") -> dict[str, object]:
     found = (
         (phase, name, getattr(each.summary, name, None)) for phase, each in result.cell.items() for name in CELL_COLUMNS
     )
-    return {f"{phase}_{name}": each.value for phase, name, each in found if isinstance(each, Estimate)}
+    row: dict[str, object] = {
+        f"{phase}_{name}": each.value for phase, name, each in found if isinstance(each, Estimate)
+    }
+    read = {phase: each.summary for phase, each in result.cell.items() if isinstance(each, ReversalPhase)}
+    return row | {f"{phase}_corrections": each.corrections for phase, each in read.items()}
 
 
 def _synapse_summary(result: "ExperimentResult") -> dict[str, object]:

@@ -113,7 +113,7 @@ def test_input_resistance_of_the_cell(recordings):
         rec, trace = cell(recordings, file)
         steps = measure_current_steps(rec, trace)
         found = measure_excitability(steps).rin_mohm
-        assert f"{low:g} to {high:g} pA" in found.method
+        assert f"{low:g} to {high:g} pA".replace("-", "−") in found.method
         chosen = np.flatnonzero((steps.current_pa >= low) & (steps.current_pa <= high))
         current = steps.current_pa[chosen]
         each = [

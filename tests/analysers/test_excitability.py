@@ -113,7 +113,10 @@ class TestRheobaseFromSteps:
             "the cell fires without current (at holding in 6 of 6 sweeps and during steps of 0 pA): "
             "there is no rheobase"
         )
-        assert np.isnan([result.rheobase_pa.low, result.rheobase_pa.high]).all()
+        # It needs no current, which is a bound.
+        assert np.isnan(result.rheobase_pa.value)
+        assert (result.rheobase_pa.low, result.rheobase_pa.high) == (-np.inf, 0.0)
+        assert "does not wait for the step" in result.latency_ms.status
         assert result.n_spontaneous == 6
 
     def test_one_stray_spike_in_many_sweeps_is_no_spontaneous_firing(self, rng):

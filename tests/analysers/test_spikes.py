@@ -293,10 +293,15 @@ class TestBlock:
         assert found.blocked.tolist() == [False, True, True, False]
 
     def test_pauses_below_threshold_and_short_plateaus_are_no_block(self):
-        adapting = self.step(-44.0, (60.0, 70.0), height_mv=80.0)
+        adapting = self.step(-44.0, (90.0, 110.0), height_mv=80.0)
         brief = self.step(-15.0, (55.0,))
-        found = measured([adapting, brief], start_s=0.05, stop_s=np.array([0.55, 0.12]))
+        brief[2400:] = REST_MV + (brief[2400:] - REST_MV) * np.exp(-(self.TIME_MS[2400:] - 120.0) / 5.0)  # 65 ms of it
+        found = measured([adapting, brief], start_s=0.05, stop_s=0.55)
         assert found.blocked.tolist() == [False, False]
+
+    def test_of_a_step_too_short_for_it_half_must_be_silent(self):
+        brief = self.step(-15.0, (55.0,))
+        assert measured([brief], start_s=0.05, stop_s=0.15).blocked.tolist() == [True]
 
     def test_a_recovery_in_the_same_window_does_not_hide_it(self):
         row = self.step(-10.0, (53.0,))

@@ -58,6 +58,7 @@ def table(rng, *, rheobase, sd, gain, levels, step_s=0.5, onset_hz=10.0):
         "count": count,
         "rate_hz": count / step_s,
         "blocked": np.zeros(n, dtype=bool),
+        "collapsed": np.zeros(n, dtype=bool),
     }
     held = {
         each.name: nan if each.name in SWEEPWISE else nan[: row.size]

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from timing_tables import timings
 
-from ephysplast.errors import OK
-from ephysplast.fitting import FitConfig, compare_conditions, find_window, make_observations, predictive_check
+from ephysplast.errors import OK, EphysplastError
+from ephysplast.fitting import (
+    FitConfig,
+    compare_conditions,
+    find_window,
+    make_observations,
+    predictive_check,
+    rank_windows,
+    window_for_both,
+)
 from ephysplast.fitting.evidence import sample_posterior
 from ephysplast.fitting.likelihood import WindowModel
 
@@ -107,3 +115,14 @@ def test_the_order_of_cells_at_one_timing_does_not_matter(rng):
     )
     # Sorted cells at one timing, as they come from a digitised figure, are no sign of a wrong shape.
     assert first.shape_p == pytest.approx(second.shape_p, abs=0.08)
+
+
+def test_the_window_for_both_sees_what_only_one_condition_has(rng):
+    some = tuple(find_window(each) for each in ("none", "hebbian", "symmetric"))
+    with_it, without = table([17.0, 30.0], [0.8, -0.4], rng=rng), table([17.0, 30.0], [0.0, 0.0], rng=rng)
+    first, second = (rank_windows(each, rng, windows=some, config=QUICK) for each in (without, with_it))
+    assert first.best.window.name == "none"  # in which no difference could ever be seen
+    assert window_for_both(first, second) == window_for_both(second, first) == HEBBIAN
+    few = rank_windows(with_it.subset(np.arange(6)), rng, windows=(HEBBIAN, find_window("symmetric")), config=QUICK)
+    with pytest.raises(EphysplastError, match="no window could be fitted to both"):
+        window_for_both(rank_windows(with_it, rng, windows=(HEBBIAN,), config=QUICK), few)

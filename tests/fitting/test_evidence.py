@@ -65,7 +65,7 @@ def test_aicc_is_its_formula_and_nan_without_spare_observations():
 @pytest.mark.parametrize("name", ["constant", pytest.param("hebbian", marks=pytest.mark.slow)])
 def test_leaving_one_out_is_what_fitting_without_it_gives(name, rng):
     table = synthetic("hebbian", n=14, rng=rng)
-    config = FitConfig(n_particles=4000)
+    config = FitConfig(n_particles=2000)
     window = find_window(name)
     model = WindowModel(window, table, config=config)
     found = leave_one_out(model, model.from_standard(sample_posterior(model, rng=rng).z), rng=rng)

@@ -30,13 +30,13 @@ def notes(made):
         ("EPSC normalised (%)", [80.0, 150.0, 105.0], "percent of baseline"),
         ("change", [-20.0, 50.0, 5.0], "percent"),
         ("change", [-0.2, 0.5, 0.05], "fraction"),
-        ("change", [0.8, 1.5, 1.05], "ratio"),
-        ("change", [80.0, 150.0, 105.0], "percent of baseline"),
+        ("change", ["-3 %", "4 %", "2,5 %"], "percent"),
     ],
 )
 def test_the_unit_is_recognised_and_said(column, values, unit):
     made = read_observations(frame(dt_ms=[-10, 10, 20], **{column: values}))
-    np.testing.assert_allclose(made.change, [-0.2, 0.5, 0.05], atol=1e-12)
+    expected = [-0.03, 0.04, 0.025] if isinstance(values[0], str) else [-0.2, 0.5, 0.05]
+    np.testing.assert_allclose(made.change, expected, atol=1e-12)
     assert f"changes are read as {unit}, " in notes(made)
 
 
@@ -46,7 +46,18 @@ def test_a_unit_that_is_told_wins():
 
 
 @pytest.mark.parametrize(
-    "values", [[20.0, 50.0, 70.0], [1.2, 1.5, 1.9], [120.0, 150.0, 190.0]], ids=["percent?", "ratio?", "% of baseline?"]
+    "values",
+    [
+        [20.0, 50.0, 70.0],
+        [1.2, 1.5, 1.9],
+        [120.0, 150.0, 190.0],
+        # LTP by 30 to 120 %, or a fall to 0.3 and a rise to 1.2 of the baseline?
+        [0.3, 0.6, 1.2],
+        [20.0, 50.0, 120.0],
+        # No response falls by 300 %, and hardly one changes by less than 5 % throughout.
+        [-3.0, 4.0, 2.0],
+        ["20 %", "50 %", "120 %"],
+    ],
 )
 def test_a_unit_that_could_be_another_is_asked_for(values):
     with pytest.raises(EphysplastError, match=r"unit of 'change' cannot be told.*unit="):
@@ -72,6 +83,8 @@ def test_mixed_units_are_refused(column, values):
 def test_a_unit_column_and_per_cent_signs_are_believed_or_refused():
     made = read_observations(frame(dt_ms=[-10, 10], change=[-20, 50], unit=["%", "percent"]))
     np.testing.assert_allclose(made.change, [-0.2, 0.5])
+    with pytest.raises(EphysplastError, match="unit of 'change' cannot be told"):
+        read_observations(frame(dt_ms=[-10, 10, None], change=[1.2, 1.5, 50], unit=["", "", "%"]))
     with pytest.raises(EphysplastError, match="mixed: the column 'unit' has several"):
         read_observations(frame(dt_ms=[-10, 10], change=[-20, 0.5], unit=["%", "fraction"]))
     with pytest.raises(EphysplastError, match="1 of 2 cells of 'change' have a per cent sign"):
@@ -107,6 +120,28 @@ def test_seconds_are_converted_when_named_and_asked_about_when_not():
     assert "was taken to be in ms" in notes(read_observations(pd.DataFrame({"dt": [-10.0, 20.0], **values})))
 
 
+def test_the_interval_from_pre_to_post_is_not_taken_for_a_difference():
+    table = pd.DataFrame({"pre-post interval (ms)": [-10.0, 10.0], "change_percent": [-20.0, 50.0]})
+    with pytest.raises(EphysplastError, match="does not say which order is positive"):
+        read_observations(table)
+    np.testing.assert_array_equal(read_observations(table, delta_t_is="post-pre").delta_t_ms, [-10.0, 10.0])
+
+
+@pytest.mark.parametrize(("name", "factor"), [("Δt (sec)", 1000.0), ("timing (msec)", 1.0), ("dt seconds", 1000.0)])
+def test_other_words_for_the_unit_of_time_are_understood(name, factor):
+    table = pd.DataFrame({name: [-0.5, 0.5], "change_percent": [-20.0, 50.0], "jitter": [0.1, 0.2]})
+    made = read_observations(table)
+    np.testing.assert_allclose(made.delta_t_ms, [-0.5 * factor, 0.5 * factor])
+    # An error without a unit of its own has that of Δt.
+    np.testing.assert_allclose(made.delta_t_sd_ms, [0.1 * factor, 0.2 * factor])
+
+
+def test_times_of_a_wrong_size_are_asked_about():
+    values = {"change_percent": [-20.0, 50.0]}
+    assert "is the unit right?" in notes(read_observations(pd.DataFrame({"dt_ms": [-0.01, 0.02], **values})))
+    assert "is the unit right?" in notes(read_observations(pd.DataFrame({"dt_s": [-10.0, 20.0], **values})))
+
+
 # ---- columns
 
 
@@ -139,6 +174,11 @@ def test_rows_are_chosen_and_conditions_kept():
         read_observations(table, where={"drug": "AP-5"})
     with pytest.raises(EphysplastError, match="no such condition"):
         made.of_condition("APV")
+    with pytest.raises(
+        EphysplastError, match=r"no row is left. Got: 4 rows, none of them where drug is AP5 and dt_ms is 7"
+    ):
+        read_observations(table.assign(dt_ms=[7, 10, -10, 10]), where={"drug": "AP5", "dt_ms": "7"})
+    assert len(read_observations(table.assign(freq_hz=[1.0, 1.0, 40.0, 40.0]), where={"freq_hz": "40"})) == 2
 
 
 # ---- errors
@@ -164,11 +204,34 @@ def test_an_sd_needs_the_number_of_cells_and_means_without_errors_weigh_by_it():
     np.testing.assert_allclose(counted.noise_share, [1 / 4, 1 / 9])
 
 
+def test_errors_have_the_unit_of_their_own_column():
+    table = frame(dt_ms=[-20, 20], change_ratio=[0.8, 1.4], sem_percent=[5.0, 8.0])
+    np.testing.assert_allclose(read_observations(table).change_error, [0.05, 0.08])
+    table = frame(dt_ms=[-20, 20], change_percent=[-20, 40], sem_fraction=[0.05, 0.08])
+    np.testing.assert_allclose(read_observations(table).change_error, [0.05, 0.08])
+
+
+def test_errors_of_an_unknown_kind_are_asked_about():
+    table = frame(dt_ms=[-20, 20], change_percent=[-20, 40], error=[5.0, 8.0])
+    said = notes(read_observations(table))
+    assert "'error' is not used: say whether it is a standard error (sem) or an SD (sd)" in said
+    told = read_observations(table, columns={"sem": "error"})
+    np.testing.assert_allclose(told.change_error, [0.05, 0.08])
+
+
+def test_changes_about_100_per_cent_are_asked_about():
+    table = frame(dt_ms=[-20, 5, 20], **{"change (%)": [80.0, 105.0, 150.0]})
+    assert "if 100 means unchanged the unit is percent of baseline" in notes(read_observations(table))
+    assert "100 means" not in notes(read_observations(table, unit="percent"))
+
+
 def test_intervals_become_standard_errors():
     table = frame(dt_ms=[-20, 20], change=[0.8, 1.4], change_low=[0.7, 1.2], change_high=[0.9, 1.6])
     # The half-width of a 95 % interval of a normal distribution is 1.95996 SD.
-    np.testing.assert_allclose(read_observations(table).change_error, [0.1 / 1.959964, 0.2 / 1.959964], rtol=1e-6)
-    np.testing.assert_allclose(read_observations(table.assign(level=0.9)).change_error[0], 0.1 / 1.644854, rtol=1e-6)
+    made = read_observations(table, unit="ratio")
+    np.testing.assert_allclose(made.change_error, [0.1 / 1.959964, 0.2 / 1.959964], rtol=1e-6)
+    made = read_observations(table.assign(level=0.9), unit="ratio")
+    np.testing.assert_allclose(made.change_error[0], 0.1 / 1.644854, rtol=1e-6)
 
 
 # ---- our own studies
@@ -272,9 +335,10 @@ def test_csv_and_xlsx_and_frame_say_the_same(tmp_path, rng):
         (b"", "has no rows"),
         (b"dt_ms,change_percent\n", "has no rows"),
         (b"dt_ms,dt_ms,change_percent\n1,2,3\n", "two columns of one name"),
+        (b"dt_ms,change_percent\n-10,5,-20\n", "row 2 has more cells than there are column names.*decimal comma"),
         (b"PK\x03\x04not a workbook", "not a spreadsheet"),
-        (b"\x00\x01\x02\xff" * 20, "not a table"),
-        (b"dt_ms,change_percent\n1,lots\n", "not a number. Got: 'lots' in row 1"),
+        (b"\x00\x01\x02\xff" * 20, "not a text file"),
+        (b"dt_ms,change_percent\n1,lots\n", "not a number. Got: 'lots' in row 2"),
     ],
 )
 def test_broken_files_are_named_with_their_trouble(tmp_path, content, match):

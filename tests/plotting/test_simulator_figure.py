@@ -51,14 +51,18 @@ def test_lines_are_the_changes_and_end_at_half_the_time_to_the_next_pairing(wind
     assert axes.get_xlim() == (-60.0, 60.0)
 
 
-def test_the_map_holds_every_change_and_white_is_none(window):
+def test_the_map_holds_every_change_within_half_a_period_and_white_is_none(window):
     axes = new_axes()
     draw_rule_window_map(axes, window, variable="q")
     (mesh,) = axes.collections
-    np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(len(HZ), len(DT)), window.changes["q"])
+    drawn = np.ma.masked_array(mesh.get_array()).reshape(len(HZ), len(DT))
+    meant = np.abs(DT) <= 500.0 / HZ[:, None]
+    assert not meant.all()
+    np.testing.assert_array_equal(~np.ma.getmaskarray(drawn), meant)
+    np.testing.assert_array_equal(drawn.data[meant], window.changes["q"][meant])
     low, high = mesh.get_clim()
     assert low == -high
-    assert high == np.abs(window.changes["q"]).max()
+    assert high == np.abs(window.changes["q"][meant]).max()
 
 
 def test_states_and_spikes_are_those_of_the_course(course):
@@ -71,6 +75,21 @@ def test_states_and_spikes_are_those_of_the_course(course):
     draw_rule_spikes(raster, course)
     for ticks, times in zip(raster.collections, (course.pre_s, course.post_s), strict=True):
         np.testing.assert_array_equal([each[0, 0] for each in ticks.get_segments()], times)
+
+
+def test_the_first_row_of_a_long_protocol_is_shown_at_its_own_scale():
+    rows = pairing(dt_ms=10.0, frequency_hz=20.0, n_pairings=5, n_repeats=15)
+    figure = rule_states_figure(trace_states("triplet_visual_all_full", rows))
+    left, right = [each for each in figure.axes if each.get_title(loc="left")]
+    assert left.get_xlim()[1] > 140.0
+    # Five pairings at 20 Hz with Δt of 10 ms last 0.21 s.
+    low, high = right.get_xlim()
+    assert low <= 0.0
+    assert 0.21 < high < 1.0
+    weight = figure.axes[-1]
+    assert np.ptp(weight.get_ylim()) < 0.2 * np.ptp(figure.axes[len(figure.axes) // 2 - 1].get_ylim())
+    short = rule_states_figure(trace_states("vogels", pairing(dt_ms=10.0, frequency_hz=20.0, n_pairings=2)))
+    assert not [each for each in short.axes if each.get_title(loc="left")]
 
 
 def test_a_name_that_is_not_there_is_said(window, course):
@@ -93,6 +112,13 @@ def figures():
             f"states of {rule}",
             lambda rule=rule: rule_states_figure(
                 trace_states(rule, pairing(dt_ms=10.0, frequency_hz=20.0, n_pairings=5))
+            ),
+        )
+    for rule in ("triplet_visual_all_full", "graupner_brunel_dp"):
+        yield (
+            f"states of {rule}, rows with pauses",
+            lambda rule=rule: rule_states_figure(
+                trace_states(rule, pairing(dt_ms=-10.0, frequency_hz=20.0, n_pairings=5, n_repeats=6))
             ),
         )
     yield (

@@ -29,6 +29,9 @@ PAIR = pairing(dt_ms=10.0, frequency_hz=1.0, n_pairings=5)
     ("arguments", "words"),
     [
         ({"rule": "triplett_visual_all_full"}, "did you mean 'triplet_visual_all_full'"),
+        ({"rule": "tripplet"}, "did you mean one of: triplet_visual_all_full, .*triplet_hippocampal_nearest_minimal"),
+        ({"rule": "graupner"}, "did you mean one of: graupner_brunel_dp, "),
+        ({"rule": "xyz"}, "choose a name that begins with: .*vogels"),
         ({"rule": "vogels", "parameters": {"tau": 20.0}}, "did you mean 'tau_ms'"),
         ({"rule": "vogels", "parameters": {"tau_ms": 0.0}}, r"outside its bounds. Got: 0. Wanted: 0.1 to 10000 ms"),
         ({"rule": "vogels", "parameters": {"tau_ms": [20.0, -1.0]}}, r"parameter set 2 of 2"),

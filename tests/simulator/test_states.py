@@ -61,3 +61,14 @@ def test_a_window_is_the_simulation_of_its_pairings():
     assert window.changes["q"][1, 1] == expected
     frame = window.to_frame()
     assert frame.loc[(frame.frequency_hz == 40.0) & (frame.dt_ms == 10.0), "q"].item() == expected
+
+
+def test_the_first_row_of_a_long_protocol_is_followed_as_closely_as_the_whole():
+    rows = pairing(dt_ms=10.0, frequency_hz=20.0, n_pairings=5, n_repeats=15)
+    course = trace_states("vogels", rows, n_moments=200)
+    # Five pairings last 0.21 s; the pause of 9.79 s after them is shown for as long again.
+    assert course.first_row_s == pytest.approx((0.0, 0.42))
+    inside = (course.time_s > 0.0) & (course.time_s < 0.42)
+    assert np.diff(course.time_s[inside]).max() < 0.42 / 190
+    for short in (PAIRS, recorded(pre_s=[0.0, 1.0, 2.0], post_s=[]), recorded(pre_s=[0.0], post_s=[])):
+        assert trace_states("vogels", short, n_moments=10).first_row_s is None

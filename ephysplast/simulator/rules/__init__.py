@@ -1,5 +1,6 @@
 """Every rule of the package, as a plain tuple; a rule of your own needs no entry here."""
 
+from difflib import get_close_matches
 from typing import Final
 
 from ephysplast.errors import SettingsError, near_names
@@ -46,5 +47,18 @@ def find_rule(name: str) -> Rule:
     """
     known = {each.name: each for each in RULES}
     if name not in known:
-        raise SettingsError(f"there is no rule '{name}'", remedy=near_names(name, known))
+        raise SettingsError(f"there is no rule '{name}'", remedy=_near_rules(name))
     return known[name]
+
+
+def _near_rules(name: str) -> str:
+    """Offer near names; for the name of a family its members, for anything else the families."""
+    names = [each.name for each in RULES]
+    begins = sorted({each.split("_")[0] for each in names})
+    whole = [] if name.lower() in begins else get_close_matches(name.lower(), names, n=1)
+    near = whole or get_close_matches(name.lower().split("_")[0], begins, n=1)
+    if near and near[0] in names:
+        return near_names(name, names)
+    if near:
+        return f"did you mean one of: {', '.join(each for each in names if each.split('_')[0] == near[0])}?"
+    return f"choose a name that begins with: {', '.join(begins)}"

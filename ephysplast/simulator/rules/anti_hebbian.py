@@ -66,7 +66,7 @@ ANTI_HEBBIAN_RULES: Final = (
                 unit="mV",
                 bounds=(-100.0, 20.0),
                 likely=(-70.0, -30.0),
-                meaning="no potentiation above this potential: polyamines block the receptors",
+                meaning="no potentiation above this potential",
                 source=_TO_FIT,
                 confidence=OPERATIONAL,
             ),

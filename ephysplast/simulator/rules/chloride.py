@@ -32,7 +32,7 @@ _RULE: Final = Rule(
             unit="mV",
             likely=0.2,
             meaning="depolarisation of E_GABA by a coincident pair",
-            source="starting value (some 7 mV after 5 Hz × 30 s), to be fitted",
+            source="starting value, to be fitted",
             confidence=OPERATIONAL,
         ),
         constant(
@@ -50,7 +50,7 @@ _RULE: Final = Rule(
             0.139 / 150,
             likely=0.01,
             meaning="fall of conductance by a presynaptic spike alone",
-            source=f"{_WOODIN}: −13.9 % after 150 spikes, read off a figure",
+            source=f"{_WOODIN}: currents fell by 13.9 % after 150 pairings beyond 20 ms, read off a figure",
             confidence=SINGLE,
         ),
         time_constant(

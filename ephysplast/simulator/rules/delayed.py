@@ -4,7 +4,7 @@ from typing import Final
 
 from ephysplast.simulator.expression import CONDUCTANCE
 from ephysplast.simulator.mechanisms import Delayed
-from ephysplast.simulator.parameter import AGREED, SINGLE, constant, time_constant
+from ephysplast.simulator.parameter import AGREED, OPERATIONAL, SINGLE, constant, time_constant
 from ephysplast.simulator.parameter import amplitude as amplitude_of
 from ephysplast.simulator.rule import Rule
 from ephysplast.simulator.terms import Term, TermEquations
@@ -34,8 +34,8 @@ def _rule(
                 "a",
                 0.005,
                 meaning="largest change by a pair",
-                source="read off a figure; to be fitted",
-                confidence=SINGLE,
+                source="starting value, to be fitted",
+                confidence=OPERATIONAL,
             ),
             constant(
                 "beta",

@@ -149,7 +149,7 @@ _SOFT_RULE: Final = Rule(
         changed=_BETWEEN_0_AND_1,
     ),
     parameters=(
-        *_amplitudes(0.005, 0.00525, source=_SONG, confidence=AGREED),
+        *_FREE,
         *_windows(20.0, 20.0, source=_SONG, confidence=AGREED),
         constant(
             "mu",
@@ -168,7 +168,7 @@ _SOFT_RULE: Final = Rule(
     note=f"amplitudes are shares of the largest weight; {_WEIGHT_UNKNOWN}",
 )
 
-_PER_PAIR: Final = f"{_FROEMKE}: 101 % and 52 % after 60–80 pairs, here a 70th of it per pair"
+_PER_PAIR: Final = f"{_FROEMKE}: 101 % and 52 % by a whole protocol; that a pair makes a 70th of it is an assumption"
 _FROEMKE_RULE: Final = Rule(
     name="pair_froemke_dan",
     family="pair",

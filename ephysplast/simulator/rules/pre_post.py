@@ -110,7 +110,8 @@ _COSTA: Final = Rule(
     expression=None,
     source=_SOURCE,
     confidence=SINGLE,
-    note="only the time constants carry over to other data: eta, p_start and q_start must be fitted",
+    note="only the time constants carry over to other data: eta, p_start and q_start must be fitted; "
+    "the short-term plasticity of the paper is left out",
 )
 
 PRE_POST_RULES: Final = (_COSTA,)

@@ -10,7 +10,7 @@ from ephysplast.simulator.terms import Term, TermEquations
 
 _VOGELS: Final = "Vogels et al. 2011, doi:10.1126/science.1211095"
 _DAMOUR: Final = "D'amour & Froemke 2015, doi:10.1016/j.neuron.2015.03.014"
-_LU: Final = "Lu et al. 2007, doi:10.1523/JNEUROSCI.2244-07.2007"
+_LU: Final = "Lu et al. 2007, J Neurosci 27:9711"
 _TO_FIT: Final = "starting value, to be fitted"
 
 TRACES: Final = (
@@ -63,7 +63,7 @@ SYMMETRIC_RULES: Final = (
     Rule(
         name="damour_froemke",
         family="symmetric",
-        summary="inhibition grows with coincidence of either order, the more the larger the initial E/I ratio",
+        summary="inhibition grows with coincidence of either order, in proportion to the E/I ratio before",
         equations=TermEquations(
             traces=TRACES,
             terms=(
@@ -89,8 +89,9 @@ SYMMETRIC_RULES: Final = (
         ),
         expression=CONDUCTANCE,
         source=_DAMOUR,
-        confidence=SIGN_ONLY,
-        note="that the change is proportional to E/I is an assumption; needs NMDA receptors",
+        confidence=OPERATIONAL,
+        note="weights in units of the baseline; growth for either order within some 10 ms, the dependence on E/I "
+        "and the need for NMDA receptors are published; that the change is proportional to E/I is an assumption",
     ),
     Rule(
         name="ltd_only",

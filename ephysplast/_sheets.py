@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile
 
-from ephysplast.errors import ManifestError
+from ephysplast.errors import EphysplastError, FileFormatError
 
 _ZIP: Final = b"PK\x03\x04"
 _BROKEN: Final = (
@@ -18,13 +18,15 @@ _BROKEN: Final = (
 """What openpyxl raises for a damaged workbook; a syntax error is how the XML parser says that a part is broken."""
 
 
-def read_sheet(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows of a CSV, or of an XLSX file's first sheet, that hold anything; the contents decide which it is.
+def read_sheet(path: Path, *, error: type[EphysplastError] = FileFormatError) -> list[tuple[int, list[str]]]:
+    r"""Return the rows of a CSV, or of an XLSX file's first sheet, that hold anything; the contents decide which it is.
 
     Parameters
     ----------
     path : pathlib.Path
         The file.
+    error : type of EphysplastError
+        What is raised: whose fault a broken sheet is depends on what it was meant to be.
 
     Returns
     -------
@@ -33,22 +35,32 @@ def read_sheet(path: Path) -> list[tuple[int, list[str]]]:
 
     Raises
     ------
-    ManifestError
-        If it cannot be opened, is neither, or holds a formula without its value.
+    EphysplastError
+        Of the type asked for, if it cannot be opened, is neither, or holds a formula without its value.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "table.csv"
+    ...     _ = path.write_text("dt_ms; change\n\n10,5; 1,2\n", encoding="utf-8")
+    ...     read_sheet(path)
+    [(1, ['dt_ms', 'change']), (3, ['10,5', '1,2'])]
     """
     try:
         raw = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(
-            f"{path.name} cannot be opened", got=error.strerror or str(error), remedy="close it in the spreadsheet"
-        ) from error
-    table = _xlsx(raw, path) if raw.startswith(_ZIP) else _csv(raw, path)
+    except OSError as trouble:
+        remedy = (
+            "look at its name and folder" if isinstance(trouble, FileNotFoundError) else "close it in other programs"
+        )
+        raise error(f"{path.name} cannot be opened", got=trouble.strerror or str(trouble), remedy=remedy) from trouble
+    table = _xlsx(raw, path, error) if raw.startswith(_ZIP) else _csv(raw, path, error)
     stripped = ((number, [cell.strip() for cell in cells]) for number, cells in enumerate(table, start=1))
     return [(number, cells) for number, cells in stripped if any(cells)]
 
 
-def _csv(raw: bytes, path: Path) -> list[list[str]]:
-    unlike = ManifestError(
+def _csv(raw: bytes, path: Path, error: type[EphysplastError]) -> list[list[str]]:
+    unlike = error(
         f"{path.name} is not a text file",
         wanted="CSV in UTF-8, UTF-16 or Windows-1252, or XLSX",
         remedy="save it again as .xlsx or as .csv",
@@ -69,18 +81,18 @@ def _csv(raw: bytes, path: Path) -> list[list[str]]:
     delimiter = max(",;\t", key=header.count)
     try:
         table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        raise ManifestError(
+    except csv.Error as trouble:
+        raise error(
             f"{path.name} cannot be split into cells",
-            got=str(error),
+            got=str(trouble),
             remedy="look for a quotation mark without its twin",
-        ) from error
+        ) from trouble
     if declared:  # Excel's own way of naming the delimiter
         table[next(i for i, row in enumerate(table) if any(row))] = []
     return table
 
 
-def _xlsx(raw: bytes, path: Path) -> list[list[str]]:
+def _xlsx(raw: bytes, path: Path, error: type[EphysplastError]) -> list[list[str]]:
     from openpyxl import load_workbook
 
     try:
@@ -91,15 +103,15 @@ def _xlsx(raw: bytes, path: Path) -> list[list[str]]:
                 sheets.append([list(line) for line in book.worksheets[0].iter_rows(values_only=True)])
             finally:
                 book.close()
-    except _BROKEN as error:
-        raise ManifestError(
+    except _BROKEN as trouble:
+        raise error(
             f"{path.name} is not a spreadsheet that can be read", remedy="save it again as .xlsx or .csv"
-        ) from error
+        ) from trouble
     values, formulas = sheets
     for number, (line, written) in enumerate(zip(values, formulas, strict=True), start=1):
         for value, formula in zip(line, written, strict=True):
             if value is None and formula is not None:
-                raise ManifestError(
+                raise error(
                     f"{path.name}, row {number} has a formula without its value",
                     got=f"'{formula}'",
                     remedy="open and save it in a spreadsheet program, or write the value itself",

@@ -1,0 +1,149 @@
+"""From sampled coordinates to the release parameters of both phases under one hypothesis, and their likelihood."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ephysplast.quantal._coordinates import log_standard_normal, main_names, physical, ramp
+from ephysplast.quantal._density import SweepSets, sweep_densities
+from ephysplast.quantal._pair_density import pair_densities
+from ephysplast.quantal.priors import LocusPriors
+
+FloatArray = NDArray[np.float64]
+
+MAIN = main_names("pq")
+
+_ONSET_BLOCKS = 3
+"""With two pulses release probability is taken as constant over this many stretches of the post phase."""
+
+
+@dataclass(frozen=True, eq=False)
+class Phases:
+    """Release parameters before and after, each of shape (sets, 2), and their log prior density."""
+
+    n: FloatArray
+    p: FloatArray
+    q: FloatArray
+    log_prior: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """Both phases in units of the baseline mean: (sweeps, pulses) each, and the noise."""
+
+    before: FloatArray
+    after: FloatArray
+    noise: float
+    outliers: tuple[FloatArray, FloatArray]
+
+
+def phases(at: FloatArray, names: tuple[str, ...], locus: str, priors: LocusPriors) -> Phases:
+    """Release parameters of every row; impossible ones have a log prior of minus infinity."""
+    get = {name: at[:, i] for i, name in enumerate(names)}
+    log_most = float(np.log(priors.max_sites + 0.5))
+    before, after = np.clip(get["log_mean_before"], -20, 20), np.clip(get["log_mean_after"], -20, 20)
+    sites, log_prior = _sites(get["log_sites"], log_most)
+    log_q = np.clip(get["log_q"], -20, 20)
+    log_p = after - np.log(sites) - log_q
+    log_prior = log_prior + _release_prior(log_p, priors)
+    n_before, log_p_before, log_q_before = sites, log_p, log_q
+    if "log_q_before" in get:
+        log_q_before = np.clip(get["log_q_before"], -20, 20)
+        log_p_before = before - np.log(sites) - log_q_before
+    elif locus == "p":
+        log_p_before = log_p + before - after
+    elif locus == "q":
+        log_q_before = log_q + before - after
+    else:
+        n_before, more = _sites(get["log_sites"] + before - after, log_most)
+        log_prior = log_prior + more
+    if "p" in locus:
+        log_prior = log_prior + _release_prior(log_p_before, priors)
+    if "q" in locus:
+        log_prior = (
+            log_prior + log_standard_normal((log_q - log_q_before) / priors.q_change_sd) - np.log(priors.q_change_sd)
+        )
+    nuisances = [get[name] for name in names if name not in MAIN]
+    log_prior = log_prior + sum(log_standard_normal(each) for each in nuisances)
+    n, log_p, log_q = (
+        np.stack(each, axis=1) for each in ((n_before, sites), (log_p_before, log_p), (log_q_before, log_q))
+    )
+    return Phases(n, np.exp(log_p), np.exp(log_q), log_prior)
+
+
+def _sites(log_sites: FloatArray, log_most: float) -> tuple[FloatArray, FloatArray]:
+    """Whole sites and log prior density: uniform in the logarithm from ½ to the most + ½."""
+    inside = (log_sites >= np.log(0.5)) & (log_sites <= log_most)
+    n = np.clip(np.rint(np.exp(np.clip(log_sites, -0.6, log_most))), 1.0, np.floor(np.exp(log_most)))
+    return n, np.where(inside, -np.log(log_most - np.log(0.5)), -np.inf)
+
+
+def _release_prior(log_p: FloatArray, priors: LocusPriors) -> FloatArray:
+    """Log prior density of log p when p is uniform."""
+    inside = (log_p >= np.log(priors.min_p)) & (log_p <= np.log(priors.max_p))
+    return np.where(inside, log_p - np.log(priors.max_p - priors.min_p), -np.inf)
+
+
+def log_target(at: FloatArray, names: tuple[str, ...], locus: str, seen: Observed, priors: LocusPriors) -> FloatArray:
+    """Log of prior times likelihood of every row."""
+    made = phases(at, names, locus, priors)
+    total = made.log_prior.copy()
+    possible = np.flatnonzero(np.isfinite(total))
+    if possible.size:
+        kept = Phases(made.n[possible], made.p[possible], made.q[possible], made.log_prior[possible])
+        get = physical({name: at[possible, i] for i, name in enumerate(names) if name not in MAIN}, priors)
+        total[possible] += _phase(kept, get, seen, priors, 0) + _phase(kept, get, seen, priors, 1)
+    return total
+
+
+def _phase(made: Phases, get: dict[str, FloatArray], seen: Observed, priors: LocusPriors, which: int) -> FloatArray:
+    """Log likelihood of one phase (0 before, 1 after) under every set."""
+    values = (seen.before, seen.after)[which]
+    slope = get["drift_before" if which == 0 else "drift_after"]
+    flat = values[None] - (slope[:, None] * ramp(values.shape[0]))[:, :, None]
+    p, q = _course(made, get, values.shape[0], which)
+    noise = seen.noise * np.exp(get["log_noise"]) if "log_noise" in get else np.full(slope.size, seen.noise)
+    sets = SweepSets(
+        made.n[:, which], p, q, get["within"], get["between"], np.hypot(noise / made.q[:, which], priors.min_spread)
+    )
+    density = sweep_densities(flat[:, :, 0], sets) if values.shape[1] == 1 else _pairs(flat, sets, made, get, which)
+    share = priors.outlier_fraction
+    return np.asarray(np.log((1.0 - share) * density + share * seen.outliers[which]).sum(axis=1))
+
+
+def _course(made: Phases, get: dict[str, FloatArray], n_sweeps: int, which: int) -> tuple[FloatArray, FloatArray]:
+    """Give p and q of every sweep: constant before; after, a share of the change may still be missing at first."""
+    p, q = (np.repeat(each[:, which, None], n_sweeps, axis=1) for each in (made.p, made.q))
+    late = np.flatnonzero(get["onset"] > 0.0)
+    if which == 0 or late.size == 0:
+        return p, q
+    missing = get["onset"][late, None] * np.exp(-np.arange(n_sweeps) / np.exp(get["log_onset"][late, None]))
+    # Sites cannot be fractional: sites still missing are a release probability that much lower (or higher).
+    sites = (made.n[late, 0] / made.n[late, 1])[:, None]
+    p[late] += missing * (made.p[late, 0] * sites[:, 0] - made.p[late, 1])[:, None]
+    q[late] += missing * (made.q[late, 0] - made.q[late, 1])[:, None]
+    return np.clip(p, 1e-4, 0.999), q
+
+
+def _pairs(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, FloatArray], which: int) -> FloatArray:
+    """Densities of paired responses, p held constant over stretches of sweeps."""
+    whole = np.arange(flat.shape[1])
+    blocks = np.array_split(whole, _ONSET_BLOCKS)
+    share = np.exp(get["log_facilitation"])
+    if "power" in get:
+        # Half way between the phases is the reference, so that before and after are treated alike.
+        side = 0.5 if which == 1 else -0.5
+        share = share * np.exp(side * (get["power"] * np.log(made.p[:, 1] / made.p[:, 0]) + get["slack"]))
+    share = np.minimum(share, 0.98)
+    found = np.empty(flat.shape[:2])
+    gradual = (get["onset"] > 0.0) & (which == 1)
+    for rows, parts in ((np.flatnonzero(~gradual), [whole]), (np.flatnonzero(gradual), blocks)):
+        for block in parts if rows.size else []:
+            p = sets.p[np.ix_(rows, block)].mean(axis=1)
+            kept = sets.take(rows)
+            some = replace(kept, p=p[:, None], q=kept.q[:, block])
+            later = np.minimum(p + share[rows] * (1.0 - p), 0.999)
+            seen = flat[np.ix_(rows, block)]
+            found[np.ix_(rows, block)] = pair_densities(seen, some, later_p=later, recovered=get["recovered"][rows])
+    return found

@@ -1,0 +1,274 @@
+"""Where a change lives: the posterior over p, n, q and p+q from baseline and post amplitudes, jointly."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from math import nan
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from ephysplast.errors import OK, EphysplastError, check_settings
+from ephysplast.quantal._coordinates import summarise
+from ephysplast.quantal._hypotheses import Observed, log_target, phases
+from ephysplast.quantal._importance import Sampled, sample
+from ephysplast.quantal._scan import first_look, scan
+from ephysplast.quantal.priors import LocusPriors
+from ephysplast.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = NDArray[np.float64]
+Call: TypeAlias = Literal["pre", "pre-or-silent", "post", "mixed", "undetermined"]
+
+LOCI: Final = ("p", "n", "q", "pq")
+"""The hypotheses: release probability, number of sites, quantal amplitude, p and q together."""
+
+_LEAST_SWEEPS = 10
+
+_HOPELESS = 20.0
+"""Natural logarithms of evidence behind the best: such a locus is not refined."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocusConfig:
+    """Settings of the locus posterior.
+
+    Attributes
+    ----------
+    threshold : float
+        Probability from which a locus is called; 0.9.
+    priors : LocusPriors
+        What is believed beforehand.
+    n_first, n_round, n_rounds : int
+        Samples per locus in the first look and in each adaptive round, and the most rounds.
+    effective : float
+        Independent samples that are enough for a locus: with 100 its evidence is known to about 10 %.
+    """
+
+    threshold: float = 0.9
+    priors: LocusPriors = field(default_factory=LocusPriors)
+    n_first: int = 800
+    n_round: int = 150
+    n_rounds: int = 24
+    effective: float = 100.0
+
+    def __post_init__(self) -> None:
+        check_settings(
+            self,
+            threshold=(0.5, 0.9999),
+            n_first=(100, 1_000_000),
+            n_round=(50, 1_000_000),
+            n_rounds=(1, 1000),
+            effective=(10.0, 1e6),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LocusPosterior(Result):
+    """Probability of each locus, and what the data say of n, p and q under it.
+
+    Attributes
+    ----------
+    probability : numpy.ndarray of float, shape (4,)
+        Of :data:`LOCI`; NaN when the status is not ``"ok"``.
+    log_evidence, log_evidence_se : numpy.ndarray of float, shape (4,)
+        Natural logarithm of the marginal likelihood (amplitudes in baseline means), and its sampling error.
+    call : {"pre", "pre-or-silent", "post", "mixed", "undetermined"}
+        pre: p reaches the threshold; pre-or-silent: n does, or p and n together; post: q; mixed: p+q.
+    median, low, high : numpy.ndarray of float, shape (4, 3, 2)
+        Under each locus, of n, p and q, before and after: median and 95 % interval; q in the unit of the amplitudes.
+    status : str
+        ``"ok"``, or why no locus can be given.
+    """
+
+    probability: FloatArray
+    log_evidence: FloatArray
+    log_evidence_se: FloatArray
+    call: Call
+    median: FloatArray
+    low: FloatArray
+    high: FloatArray
+    status: str = OK
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return one row per locus: probability, evidence, and the medians of n, p, q before and after."""
+        import pandas as pd
+
+        columns: dict[str, object] = {
+            "locus": LOCI,
+            "probability": self.probability,
+            "log_evidence": self.log_evidence,
+            "log_evidence_se": self.log_evidence_se,
+        }
+        for i, name in enumerate("npq"):
+            for j, phase in enumerate(("before", "after")):
+                columns[f"{name}_{phase}"] = self.median[:, i, j]
+        return pd.DataFrame(columns)
+
+
+def locus_posterior(
+    before: ArrayLike,
+    after: ArrayLike,
+    *,
+    noise_sd: float,
+    rng: np.random.Generator,
+    config: LocusConfig | None = None,
+) -> LocusPosterior:
+    """Weigh the loci p, n, q and p+q against each other, baseline and post jointly.
+
+    Parameters
+    ----------
+    before, after : array_like, shape (n_sweeps,) or (n_sweeps, 2)
+        Magnitudes along the expected polarity, in order of time, one or two pulses per sweep; mV or pA. Sweeps with
+        NaN are left out. They must have been read by a linear operator, or the noise has no known SD.
+    noise_sd : float
+        SD of the same operator in a stretch without a response; same unit; 0 is allowed.
+    rng : numpy.random.Generator
+        The evidence is found by sampling.
+    config : LocusConfig, optional
+        Threshold, priors and effort.
+
+    Returns
+    -------
+    LocusPosterior
+        With a status other than ``"ok"``, and call ``"undetermined"``, when sweeps are too few or there is no
+        response to speak of.
+
+    Raises
+    ------
+    EphysplastError
+        If the phases differ in pulses, have more than two, or the noise is no number.
+
+    Notes
+    -----
+    Binomial release with quantal variability within and between sites. Summed over: n, p, q, both variabilities, a
+    linear drift of each phase, a graded onset of the change, outlying sweeps, and with two pulses recovery and
+    facilitation. See :class:`LocusPriors`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> before, after = (rng.binomial(5, p, size=n) * 0.35 + rng.normal(0, 0.05, n) for p, n in ((0.3, 60), (0.7, 240)))
+    >>> locus_posterior(before, after, noise_sd=0.05, rng=rng).call
+    'pre'
+    """
+    config = config or LocusConfig()
+    first, second = _sweeps(before), _sweeps(after)
+    if first.shape[1] != second.shape[1] or first.shape[1] > 2:
+        got = f"{first.shape[1]} and {second.shape[1]} pulses"
+        raise EphysplastError("the pulses cannot be compared", got=got, wanted="one or two, in both phases")
+    if not (np.isfinite(noise_sd) and noise_sd >= 0.0):
+        raise EphysplastError("the noise is not known", got=str(noise_sd), wanted="a standard deviation of 0 or more")
+    why = _refusal(first, second, noise_sd)
+    if why:
+        return _undetermined(why)
+    scale = float(np.median(first[:, 0])) if np.median(first[:, 0]) > 0 else float(first[:, 0].mean())
+    seen = Observed(first / scale, second / scale, noise_sd / scale, _outliers(first / scale, second / scale, config))
+    return _weigh(seen, scale, config, rng)
+
+
+def _sweeps(values: ArrayLike) -> FloatArray:
+    array = np.asarray(values, dtype=np.float64)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise EphysplastError("amplitudes must be sweeps by pulses", got=f"{array.ndim} dimensions", wanted="1 or 2")
+    return np.asarray(array[np.isfinite(array).all(axis=1)])
+
+
+def _refusal(first: FloatArray, second: FloatArray, noise_sd: float) -> str:
+    fewest = min(first.shape[0], second.shape[0])
+    if fewest < _LEAST_SWEEPS:
+        return f"only {fewest} sweeps in a phase: a variance needs at least {_LEAST_SWEEPS}"
+    for name, values in (("baseline", first[:, 0]), ("post", second[:, 0])):
+        if values.mean() < 3.0 * max(noise_sd, float(values.std())) / np.sqrt(values.size):
+            return f"there is no response in the {name} sweeps to speak of: its mean is within the noise"
+    return ""
+
+
+def _outliers(first: FloatArray, second: FloatArray, config: LocusConfig) -> tuple[FloatArray, FloatArray]:
+    """Density of a sweep that may be anything: Cauchy around the median of all sweeps, wide."""
+    both = np.concatenate([first, second])
+    middle = np.median(both, axis=0)
+    spread = np.maximum(1.4826 * np.median(np.abs(both - middle), axis=0), 0.05)
+    wide = config.priors.outlier_width * spread
+    density = [
+        np.prod(1.0 / (np.pi * wide * (1.0 + ((each - middle) / wide) ** 2)), axis=1) for each in (first, second)
+    ]
+    return density[0], density[1]
+
+
+def _weigh(seen: Observed, scale: float, config: LocusConfig, rng: np.random.Generator) -> LocusPosterior:
+    priors = config.priors
+    masses = np.asarray([priors.mass_p, priors.mass_n, priors.mass_q, priors.mass_pq])
+    first = (seen.before[:, 0], seen.after[:, 0])
+    means = (summarise(first[0], priors), summarise(first[1], priors))
+    grid = scan(first, noise=seen.noise, priors=priors)
+    log_evidence, errors = np.full(4, -np.inf), np.zeros(4)
+    quantiles = np.full((3, 4, 3, 2), nan)
+    looks = [first_look(locus, grid, means, priors=priors, pairs=seen.before.shape[1] == 2) for locus in LOCI]
+    # The likeliest first: one that is far behind it need not be refined.
+    for i in sorted(np.flatnonzero(masses > 0), key=lambda i: -looks[i].log_evidence):
+        look = looks[i]
+        found = sample(
+            partial(log_target, names=look.names, locus=LOCI[i], seen=seen, priors=priors),
+            look,
+            n_first=config.n_first,
+            n_round=config.n_round,
+            n_rounds=config.n_rounds,
+            effective=config.effective,
+            hopeless=float(log_evidence.max()) - _HOPELESS,
+            rng=rng,
+        )
+        log_evidence[i] = found.log_evidence
+        errors[i] = np.sqrt(max(1.0 / found.effective - 1.0 / found.weights.size, 0.0))
+        made = phases(found.at, look.names, LOCI[i], priors)
+        quantiles[:, i] = _quantiles(np.stack([made.n, made.p, made.q * scale], axis=1), found)
+    with np.errstate(divide="ignore"):
+        probability = special.softmax(log_evidence + np.log(masses / masses.sum()))
+    return LocusPosterior(
+        probability=probability,
+        log_evidence=log_evidence,
+        log_evidence_se=errors,
+        call=_call(probability, config.threshold),
+        low=quantiles[0],
+        median=quantiles[1],
+        high=quantiles[2],
+    )
+
+
+def _quantiles(values: FloatArray, found: Sampled) -> FloatArray:
+    """2.5, 50 and 97.5 % points of weighted samples, shape (3, …)."""
+    flat = values.reshape(values.shape[0], -1)
+    order = np.argsort(flat, axis=0)
+    reached = np.cumsum(found.weights[order], axis=0)
+    rows = [np.argmax(reached >= min(each, 0.999), axis=0) for each in (0.025, 0.5, 0.975)]
+    chosen = [np.take_along_axis(flat, order, axis=0)[row, np.arange(flat.shape[1])] for row in rows]
+    return np.stack(chosen).reshape(3, *values.shape[1:])
+
+
+def _call(probability: FloatArray, threshold: float) -> Call:
+    p, n, q, pq = probability
+    if p >= threshold:
+        return "pre"
+    if p + n >= threshold:
+        return "pre-or-silent"
+    if q >= threshold:
+        return "post"
+    return "mixed" if pq >= threshold else "undetermined"
+
+
+def _undetermined(why: str) -> LocusPosterior:
+    none, blank = np.full(4, nan), np.full((4, 3, 2), nan)
+    return LocusPosterior(
+        probability=none,
+        log_evidence=none,
+        log_evidence_se=none,
+        call="undetermined",
+        median=blank,
+        low=blank,
+        high=blank,
+        status=why,
+    )

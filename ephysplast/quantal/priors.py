@@ -1,0 +1,92 @@
+"""What is believed of a synapse before its amplitudes are seen: stated, and settings."""
+
+from dataclasses import dataclass
+
+from ephysplast.errors import SettingsError, check_settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocusPriors:
+    """Prior of the locus posterior. None of the numbers was chosen on test data.
+
+    Attributes
+    ----------
+    mass_p, mass_n, mass_q, mass_pq : float
+        Prior probability of each locus; scaled to add to 1. A mixed change is held unlikely (.05): with a flat prior
+        almost no experiment with one pulse could ever be called.
+    max_sites : int
+        n is log-uniform over 1 … `max_sites`.
+    min_p, max_p : float
+        p is uniform between these, before and after alike.
+    q_change_sd : float
+        The log of q after / q before is Gaussian with this SD (0.7: a factor 2 either way is common). The level of q
+        is log-uniform.
+    max_cv_within, max_cv_between : float
+        Quantal variability within and between sites, uniform from 0 to these.
+    min_spread : float
+        Smallest SD of a quantal peak, as a share of q: even without noise, peaks are not lines.
+    outlier_fraction : float
+        Share of sweeps that may be anything; which ones is summed over. 0.005 expects one or two in 300.
+    outlier_width : float
+        Scale of the Cauchy density of such sweeps, in SDs of the amplitudes.
+    drift_scale : float
+        Linear drift over a phase, end to end, as a share of the baseline mean: none with probability .58, else this
+        times e(1 + e²) to either side, e = |z| − 0.8 with z standard normal (1 in 100 drifts by 1.3 means or more).
+    onset_probability : float
+        That the change sets in gradually: a share G (uniform) of it is missing at the first sweep.
+    max_onset_sweeps : float
+        G decays with a time constant that is log-uniform from 10 sweeps to this.
+    min_facilitation, max_facilitation : float
+        Share of 1 − u that is added to u at the second pulse; log-uniform.
+    facilitation_slack : float
+        SD of the log of how much facilitation changes with p beyond φ ∝ p^γ, γ uniform from 0 (no change) to 1
+        (classic Tsodyks–Markram): raised calcium changes residual calcium too.
+    noise_sd_error : float
+        SD of the log of the true noise over the measured one; 0 takes it as known.
+    """
+
+    mass_p: float = 0.3166667
+    mass_n: float = 0.3166667
+    mass_q: float = 0.3166667
+    mass_pq: float = 0.05
+    max_sites: int = 100
+    min_p: float = 0.005
+    max_p: float = 0.95
+    q_change_sd: float = 0.7
+    max_cv_within: float = 0.6
+    max_cv_between: float = 0.6
+    min_spread: float = 0.05
+    outlier_fraction: float = 0.005
+    outlier_width: float = 3.0
+    drift_scale: float = 0.25
+    onset_probability: float = 0.5
+    max_onset_sweeps: float = 200.0
+    min_facilitation: float = 0.003
+    max_facilitation: float = 0.9
+    facilitation_slack: float = 0.3
+    noise_sd_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = dict.fromkeys(("mass_p", "mass_n", "mass_q", "mass_pq"), (0.0, 1.0))
+        check_settings(
+            self,
+            **shares,
+            max_sites=(1, 400),
+            min_p=(1e-4, 0.5),
+            max_p=(0.5, 0.999),
+            q_change_sd=(0.05, 5.0),
+            max_cv_within=(0.01, 2.0),
+            max_cv_between=(0.01, 2.0),
+            min_spread=(0.01, 0.5),
+            outlier_fraction=(1e-6, 0.2),
+            outlier_width=(0.5, 100.0),
+            drift_scale=(0.0, 10.0),
+            onset_probability=(0.0, 1.0),
+            max_onset_sweeps=(11.0, 1e5),
+            min_facilitation=(1e-5, 0.5),
+            max_facilitation=(0.01, 0.999),
+            facilitation_slack=(0.01, 3.0),
+            noise_sd_error=(0.0, 1.0),
+        )
+        if self.mass_p + self.mass_n + self.mass_q + self.mass_pq <= 0.0:
+            raise SettingsError("no locus has prior mass", wanted="at least one of mass_p, mass_n, mass_q, mass_pq")

@@ -1,0 +1,131 @@
+"""The locus posterior against an exact grid, dynesty, and what must not change it."""
+
+import numpy as np
+import pytest
+import yardstick
+from scipy import special, stats
+
+from ephysplast.errors import EphysplastError
+from ephysplast.quantal import (
+    LOCI,
+    LocusConfig,
+    LocusPriors,
+    locus_posterior,
+)
+
+SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0)
+
+
+@pytest.mark.parametrize("change", yardstick.CHANGES)
+def test_a_clear_change_is_called_for_what_it_is(change) -> None:
+    seen = yardstick.draw(change, np.random.default_rng(7), level=0.025)
+    found = locus_posterior(seen.before, seen.after, noise_sd=0.025, rng=np.random.default_rng(1))
+    assert yardstick.call(found.probability) == change.split()[1]
+
+
+@pytest.mark.parametrize("change", ["LTP pre", pytest.param("LTD post", marks=pytest.mark.slow)])
+def test_agrees_with_the_exact_grid_when_nothing_disturbs(change) -> None:
+    seen = yardstick.draw(change, np.random.default_rng(5), level=0.1)
+    config = LocusConfig(priors=LocusPriors(drift_scale=0.0, onset_probability=0.0, outlier_fraction=1e-6))
+    found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(2), config=config)
+    exact = yardstick.Observer().judge(seen.before, seen.after, 0.1)
+    # Evidence is sampled to 10 % and the grid's cells of n above 8 are coarse: 0.3 in log odds, 0.075 in probability.
+    np.testing.assert_allclose(found.probability, exact, atol=0.075)
+
+
+def test_units_do_not_matter() -> None:
+    seen = yardstick.draw("LTP pre", np.random.default_rng(3), level=0.1)
+    small, large = (
+        locus_posterior(scale * seen.before, scale * seen.after, noise_sd=scale * 0.1, rng=np.random.default_rng(4))
+        for scale in (1.0, 1024.0)
+    )
+    # Amplitudes are divided by the baseline median first; a power of two leaves no rounding to lead the sampler astray.
+    np.testing.assert_allclose(small.probability, large.probability, rtol=1e-9)
+    np.testing.assert_allclose(1024.0 * small.median[:, 2], large.median[:, 2], rtol=1e-9)
+
+
+def test_one_outlier_does_not_turn_the_call() -> None:
+    seen = yardstick.draw("LTP post", np.random.default_rng(8), family="outlier", level=3.2)
+    found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(1))
+    assert yardstick.call(found.probability) != "pre"
+    assert found.probability[LOCI.index("q")] > 0.5
+
+
+def test_paired_pulses_say_more_than_the_first_alone() -> None:
+    seen = yardstick.pairs("LTD post", np.random.default_rng(5), noise=0.1)
+    both, first = (
+        locus_posterior(before, after, noise_sd=0.1, rng=np.random.default_rng(1))
+        for before, after in ((seen.before, seen.after), (seen.before[:, 0], seen.after[:, 0]))
+    )
+    assert both.call == "post"
+    assert both.probability[2] > first.probability[2]
+
+
+def test_bad_input_is_never_called(rng) -> None:
+    good = 1.0 + 0.3 * rng.standard_normal(60)
+    few = locus_posterior(good[:5], good, noise_sd=0.1, rng=rng)
+    silent = locus_posterior(good, 0.1 * rng.standard_normal(60), noise_sd=0.1, rng=rng)
+    for found in (few, silent):
+        assert found.call == "undetermined"
+        assert found.status != "ok"
+        assert np.isnan(found.probability).all()
+    with pytest.raises(EphysplastError, match="noise"):
+        locus_posterior(good, good, noise_sd=np.nan, rng=rng)
+    with pytest.raises(EphysplastError, match="pulses"):
+        locus_posterior(good, np.ones((60, 2)), noise_sd=0.1, rng=rng)
+
+
+def dynesty_evidence(seen, noise, locus, q_span=(-3.5, 0.7)):
+    """Log evidence of one locus from nested sampling with a likelihood of its own, drift and onset switched off."""
+    import dynesty
+
+    priors = SIMPLE
+    scale = np.median(seen.before)
+    before, after, noise = seen.before / scale, seen.after / scale, noise / scale
+    both = np.concatenate([before, after])
+    middle = np.median(both)
+    wide = priors.outlier_width * 1.4826 * np.median(np.abs(both - middle))
+    stray = [priors.outlier_fraction * stats.cauchy.pdf(each, middle, wide) for each in (before, after)]
+
+    def transform(u):
+        n = np.rint(np.exp(np.log(0.5) + u[0] * (np.log(100.5) - np.log(0.5))))
+        p = priors.min_p + u[1] * (priors.max_p - priors.min_p)
+        q = np.exp(q_span[0] + u[2] * (q_span[1] - q_span[0]))
+        if locus == "p":
+            other = priors.min_p + u[5] * (priors.max_p - priors.min_p)
+        else:
+            other = q * np.exp(0.7 * special.ndtri(u[5]))
+        return np.asarray([max(n, 1.0), p, q, 0.6 * u[3], 0.6 * u[4], other])
+
+    def log_likelihood(x):
+        n, p, q, within, between, other = x
+        k = np.arange(n + 1)
+        total = 0.0
+        q_before = other if locus == "q" else q
+        p_before = other if locus == "p" else p
+        for values, p_here, q_here, odd in ((before, p_before, q_before, stray[0]), (after, p, q, stray[1])):
+            variance = noise**2 + q_here**2 * (
+                priors.min_spread**2 + k * within**2 + k * (n - k) / max(n - 1, 1) * between**2
+            )
+            weight = stats.binom._pmf(k, n, p_here) / np.sqrt(2 * np.pi * variance)
+            density = np.exp(-0.5 * (values[:, None] - k * q_here) ** 2 / variance) @ weight
+            total += np.log(0.995 * density + odd).sum()
+        return total
+
+    sampler = dynesty.NestedSampler(
+        log_likelihood, transform, 6, nlive=200, sample="rwalk", rstate=np.random.default_rng(0)
+    )
+    sampler.run_nested(dlogz=0.1, print_progress=False)
+    results = sampler.results
+    return results.logz[-1] + np.log(q_span[1] - q_span[0]), results.logzerr[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("locus", ["p", "q"])
+def test_evidence_agrees_with_dynesty(locus) -> None:
+    seen = yardstick.draw("LTP pre" if locus == "p" else "LTP post", np.random.default_rng(11), level=0.2)
+    config = LocusConfig(priors=SIMPLE)
+    found = locus_posterior(seen.before, seen.after, noise_sd=0.2, rng=np.random.default_rng(1), config=config)
+    wanted, error = dynesty_evidence(seen, 0.2, locus)
+    i = LOCI.index(locus)
+    assert found.log_evidence[i] == pytest.approx(wanted, abs=3.0 * np.hypot(error, found.log_evidence_se[i]))

@@ -7,7 +7,7 @@ from ephysplast.errors import SettingsError, check_settings
 
 @dataclass(frozen=True, kw_only=True)
 class LocusPriors:
-    """Prior of the locus posterior. None of the numbers was chosen on test data.
+    """Prior of the locus posterior: broad, so that n, p and q are left to the data.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class LocusPriors:
         Scale of the Cauchy density of such sweeps, in SDs of the amplitudes.
     drift_scale : float
         Linear drift over a phase, end to end, as a share of the baseline mean: none with probability .58, else this
-        times e(1 + e²) to either side, e = |z| − 0.8 with z standard normal (1 in 100 drifts by 1.3 means or more).
+        times e(1 + e²) to either side, e = |z| − 0.8 with z standard normal (1 in 50 drifts by 1.3 means or more).
     onset_probability : float
         That the change sets in gradually: a share G (uniform) of it is missing at the first sweep.
     max_onset_sweeps : float

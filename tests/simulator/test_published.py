@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ephysplast.simulator import RULES, find_rule, pairing, pre_alone, recorded, simulate, timing_window, triplets
+from ephysplast.simulator.parameter import AGREED, OPERATIONAL, SIGN_ONLY, SINGLE
 
 # Sjöström, Turrigiano & Nelson 2001, as simulated by Pfister & Gerstner 2006 (60 pairings at f):
 # f, Δt, change, SEM.
@@ -22,6 +23,19 @@ HIPPOCAMPUS = (
 
 VISUAL = [each.name for each in RULES if each.name.startswith("triplet_visual")]
 HIPPOCAMPAL = [each.name for each in RULES if each.name.startswith("triplet_hippocampal")]
+
+
+def test_how_sure_a_form_is():
+    """Two codes or data sets agree; one source; the sign alone is published; or nobody has published the equation."""
+    said = {each.name: each.confidence for each in RULES}
+    agreed = ("pair_all", "pair_song", "pair_soft_bounds", "vogels", "haas", *VISUAL, *HIPPOCAMPAL)
+    assert {said[each] for each in agreed} == {AGREED}
+    assert {said[each] for each in ("pair_froemke_dan", "costa", "woodin")} == {SINGLE}
+    assert {said[each] for each in ("ltd_only", "anti_hebbian_lamsa")} == {SIGN_ONLY}
+    assert {said[each] for each in ("damour_froemke", "anti_hebbian", "activity_rheobase")} == {OPERATIONAL}
+    # Shapes of the delayed window are published, the size of its changes is not.
+    assert find_rule("haas").parameter("a").confidence == OPERATIONAL
+    assert find_rule("haas").parameter("beta").confidence == AGREED
 
 
 def visual_cortex(rule):

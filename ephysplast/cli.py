@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ephysplast import cli_rules
 from ephysplast.errors import EphysplastError
 
 if TYPE_CHECKING:
@@ -20,8 +21,11 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="From recordings of synaptic plasticity to a verdict: what changed, where, and how sure we are.",
+    help="From recordings of plasticity to a verdict: what changed, where, and how sure we are.",
 )
+
+app.command()(cli_rules.simulate)
+app.command()(cli_rules.fit)
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 

@@ -24,9 +24,6 @@ app = typer.Typer(
     help="From recordings of plasticity to a verdict: what changed, where, and how sure we are.",
 )
 
-app.command()(cli_rules.simulate)
-app.command()(cli_rules.fit)
-
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
@@ -168,6 +165,10 @@ def inspect(
         stem = target.with_suffix("") if number == 1 else target.with_name(f"{target.stem}_{number}")
         for path in save_figure(recording_figure(recording), stem, formats=(suffix,)):
             typer.echo(f"plot: {path}")
+
+
+app.command()(cli_rules.simulate)
+app.command()(cli_rules.fit)
 
 
 def _progress() -> "Progress":

@@ -98,6 +98,8 @@ def _smallest(steps: "CurrentSteps", used: BoolArray) -> float:
 
 def bridge_of(view: View, *, level: float) -> Estimate:
     """Return the resistance of the jump at the steps' edges, in MΩ: what the bridge leaves, or takes too much."""
+    if view.is_ramp:
+        return Estimate.missing("ramps have no edge that would show the balance of the bridge")
     jump, late = view.optional("jump_mv"), view.optional("late_jump_mv")
     known = np.isfinite(jump) & np.isfinite(late) & (view.spontaneous == 0)
     if distinct(view.current[known])[0].size < 3:

@@ -78,6 +78,10 @@ class Family(NamedTuple):
             protocol, first, stop, begin, end, holding, held_from, held_until, free_from, prepulse, reason
         )  # fmt: skip
 
+    def of_sweeps(self, some: slice) -> "Family":
+        """Return it of some sweeps."""
+        return self._replace(**{name: getattr(self, name)[some] for name in self._fields if name != "protocol"})
+
     def at_rate(self, factor: float) -> "Family":
         """Return it in samples of a channel that is sampled so many times as often as its command."""
         if factor == 1.0:

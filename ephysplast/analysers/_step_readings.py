@@ -1,9 +1,10 @@
 """What is read from the sweeps of a family of current steps or ramps, and how the readings of files are joined."""
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ephysplast.analysers import _step_shape as shape
 from ephysplast.analysers._current_command import GOES_ON, Family
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ephysplast.analysers.current_steps import CurrentStepConfig, CurrentSteps
 
 _NAN: Final = float("nan")
+_AROUND: Final = 0.2  # of the step's length is drawn before and after it
+_AT_ONCE: Final = 2_000_000  # samples: 16 MB, and some more for what is made of them
 _SHORTEST_SAG_S: Final = 0.1  # I_h needs that long to show
 
 
@@ -59,7 +62,35 @@ def spontaneous(channel: Channel, sweeps: IntArray, family: Family, spikes: Spik
     return np.bincount(row, minlength=sweeps.size).astype(np.int64)
 
 
-def first_rise(found: SpikeResult) -> FloatArray:
+def of_traces(
+    channel: Channel,
+    sweeps: IntArray,
+    family: Family,
+    fits: NDArray[np.bool_],
+    known: tuple[FloatArray, SpikeResult],
+    config: "CurrentStepConfig",
+) -> dict[str, Any]:
+    """Return what is read off the traces around the steps that fit into their sweeps, by the names of the result.
+
+    Some sweeps at a time, for the traces and what is made of them take room. `known` is the rest and the spikes.
+    """
+    rate, length = channel.trace.rate_hz, np.where(fits, family.stop - family.first, 0)
+    around = round(max(_AROUND * float(np.median(length[fits])), config.baseline_ms * 1e-3 * rate))
+    n_samples = int(length.max()) + 2 * around
+    first = np.where(fits, family.first - around, -n_samples)
+    rise, parts = _first_rise(known[1]), []
+    for at in range(0, sweeps.size, step := max(_AT_ONCE // n_samples, 1)):
+        some = slice(at, at + step)
+        mv = shape.read_rows(channel.trace, sweeps[some], first[some], n_samples)
+        rows = shape.Rows(mv, around, length[some], rate)
+        here = family.of_sweeps(some)
+        drawn, drawn_s = shape.thinned(rows, config.drawn_samples)
+        read = _deflections(rows, known[0][some], here, ~np.isfinite(rise[some]), config)
+        parts.append(read | _edge_jumps(rows, here, rise[some]) | {"trace_mv": drawn})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} | {"trace_s": drawn_s}
+
+
+def _first_rise(found: SpikeResult) -> FloatArray:
     """Return when the first spike of each window rises, from the window's start; infinite without one."""
     rise = np.full(found.count.size, np.inf)
     fired, first = np.unique(found.row, return_index=True)
@@ -67,44 +98,35 @@ def first_rise(found: SpikeResult) -> FloatArray:
     return rise
 
 
-def edge_jumps(rows: shape.Rows, family: Family, found: SpikeResult) -> dict[str, Any]:
+def _edge_jumps(rows: shape.Rows, family: Family, rise_s: FloatArray) -> dict[str, FloatArray]:
     """Return by how much the potential jumps at the step's edge; NaN for ramps, after a pre-pulse, and at a spike."""
-    quiet = first_rise(found) > 2.0 * shape.LATE_JUMP_S[1]
-    there = (rows.length > 0) & ~family.prepulse & quiet & (family.protocol == "steps")
+    there = (rows.length > 0) & ~family.prepulse & (rise_s > 2.0 * shape.LATE_JUMP_S[1])
+    there &= family.protocol == "steps"
     windows = {"jump_mv": shape.JUMP_S, "late_jump_mv": shape.LATE_JUMP_S}
     return {name: np.where(there, shape.jump_of(rows, window), _NAN) for name, window in windows.items()}
 
 
-class Deflections(NamedTuple):
-    """What silent sweeps show, each shape (n_sweeps,); NaN elsewhere."""
-
-    steady_mv: FloatArray
-    sag_ratio: FloatArray
-    sag_noise: FloatArray
-    tau_ms: FloatArray
-
-
-def deflections(
-    rows: shape.Rows, rest: FloatArray, family: Family, found: SpikeResult, config: "CurrentStepConfig"
-) -> Deflections:
+def _deflections(
+    rows: shape.Rows, rest: FloatArray, family: Family, silent: NDArray[np.bool_], config: "CurrentStepConfig"
+) -> dict[str, FloatArray]:
     """Return steady deflection, sag ratio, what noise adds to it, and τ of each sweep."""
     if family.protocol == "ramp":
-        return Deflections(*(np.full(rest.size, _NAN) for _ in range(4)))
+        return {name: np.full(rest.size, _NAN) for name in ("steady_mv", "sag_ratio", "sag_noise", "tau_ms")}
     length = rows.length.astype(np.float64)
     late = length * (1.0 - config.steady_percent / 100.0)
-    steady = shape.mean_between(rows.mv, rows.after, late, length) - rest
-    silent = (found.count == 0) & (rows.length > 0)
-    steady = np.where(silent, steady, _NAN)
+    silent = silent & (rows.length > 0)
+    steady = np.where(silent, shape.mean_between(rows.mv, rows.after, late, length) - rest, _NAN)
     charging = silent & ~family.prepulse & (family.end_pa < family.holding_pa)
     smooth, peak = shape.peak_deflection(rows, rest, config.smooth_ms)
-    long_enough = length >= _SHORTEST_SAG_S * rows.rate_hz
-    sags = charging & long_enough & (peak <= -config.smallest_sag_mv)
-    noise = np.divide(
-        shape.noise_of(rows, smooth, sags, config.smooth_ms), -peak, out=np.full(peak.size, _NAN), where=sags
-    )
+    sags = charging & (length >= _SHORTEST_SAG_S * rows.rate_hz) & (peak <= -config.smallest_sag_mv)
+    dips = shape.noise_of(rows, smooth, sags, config.smooth_ms)
     clear = charging & (peak <= -config.smallest_tau_mv)
-    tau = shape.tau_of(rows, smooth, peak, clear, config.bridge_ms)
-    return Deflections(steady, shape.sag_of(peak, steady, sags), noise, tau)
+    return {
+        "steady_mv": steady,
+        "sag_ratio": shape.sag_of(peak, steady, sags),
+        "sag_noise": np.divide(dips, -peak, out=np.full(peak.size, _NAN), where=sags),
+        "tau_ms": shape.tau_of(rows, smooth, peak, clear, config.bridge_ms),
+    }
 
 
 def ramps_counted_once(steps: "CurrentSteps", family: Family) -> "CurrentSteps":

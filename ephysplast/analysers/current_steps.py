@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 REJECTED = "rejected in the manifest"
 _NAN = float("nan")
 _SPIKES = SpikeConfig()
-_AROUND = 0.2  # of the step's length is drawn before and after it
 
 Protocol = Literal["auto", "steps", "ramp"]
 
@@ -350,14 +349,7 @@ def _measure(
     window: dict[str, Any] = {"sweeps": sweeps, "start_s": start_s, "stop_s": stop_s, "edge_ms": edge_ms}
     found = measure_spikes(recording, channel, **window, config=spikes)
     rest = shape.median_of(readings.held(channel, sweeps, family, round(config.baseline_ms * 1e-3 * rate)))
-    around = round(max(_AROUND * float(np.median((stop - first)[fits])), config.baseline_ms * 1e-3 * rate))
-    n_samples = int((stop - first)[fits].max()) + 2 * around
-    mv = shape.read_rows(channel.trace, sweeps, np.where(fits, first - around, -n_samples), n_samples)
-    rows = shape.Rows(mv, around, np.where(fits, stop - first, 0), rate)
-    silent = readings.deflections(rows, rest, family, found, config)
     current = np.where(fits, family.end_pa - family.holding_pa, _NAN)
-    drawn, drawn_s = shape.thinned(rows, config.drawn_samples)
-    at_spike = readings.current_at_spike(family, found, rate)
     made = CurrentSteps(
         protocol=family.protocol,
         sweeps=sweeps,
@@ -371,12 +363,9 @@ def _measure(
         spontaneous=readings.spontaneous(channel, sweeps, family, spikes),
         # A bridge that is off may lift the potential in a hyperpolarising step, but block it is not.
         spikes=replace(found, blocked=found.blocked & (current > 0.0)),
-        **silent._asdict(),
-        **readings.edge_jumps(rows, family, found),
-        current_at_spike_pa=at_spike,
+        **readings.of_traces(channel, sweeps, family, fits, (rest, found), config),
+        current_at_spike_pa=readings.current_at_spike(family, found, rate),
         ramp_pa_per_s=readings.speed(family, rate),
-        trace_mv=drawn,
-        trace_s=drawn_s,
     )
     return readings.ramps_counted_once(made, family) if family.protocol == "ramp" else made
 

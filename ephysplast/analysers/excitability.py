@@ -116,6 +116,8 @@ class ExcitabilityResult(Result):
         fires up to block, or to where the rates fall for good.
     line_end_pa : float
         Last current of the line whose slope the gain is; what follows is a plateau. NaN without a gain.
+    fires_of_itself : bool
+        Whether the cell fires without current, at holding or at 0 pA: then there is no rheobase.
     """
 
     status: str = OK
@@ -150,6 +152,7 @@ class ExcitabilityResult(Result):
     line_pa: FloatArray = field(default_factory=lambda: np.zeros(0))
     line_hz: FloatArray = field(default_factory=lambda: np.zeros(0))
     line_end_pa: float = nan
+    fires_of_itself: bool = False
 
     def gain_between(self, low_pa: float, high_pa: float) -> Estimate:
         """Return the f–I gain over a stretch of currents, so that two phases can be compared over stretches alike."""
@@ -221,17 +224,19 @@ def _firing(view: View, config: ExcitabilityConfig, error_mohm: float) -> dict[s
     of_itself = _fires_without_current(view, config)
     rheobase = of_itself or _rheobase(view, config)
     answer: dict[str, Any] = {"rheobase_pa": rheobase} | _first_spike(view, config, error_mohm)
+    answer["fires_of_itself"] = of_itself is not None
     if of_itself:
         answer["latency_ms"] = Estimate.missing("the cell fires without current: it does not wait for the step")
     answer["adaptation_index"] = mean_of(
         np.where(view.doubtful, nan, view.steps.spikes.adaptation_index[view.place]),
         level=config.level,
         what="sweeps",
-        missing="no sweep has spikes enough for an adaptation index",
+        missing="no sweep without depolarisation block has three spikes, which an adaptation index needs",
     )
     if view.is_ramp:
-        why = "ramps have no f–I curve: it needs steps"
-        return answer | {"gain_hz_per_pa": Estimate.missing(why), "max_rate_hz": Estimate.missing(why)}
+        why = Estimate.missing("ramps have no f–I curve: it needs steps")
+        adapts = Estimate.missing("the current of a ramp changes: adaptation shows in steps")
+        return answer | {"gain_hz_per_pa": why, "max_rate_hz": why, "adaptation_index": adapts}
     return answer | _curve(view, config)
 
 

@@ -28,8 +28,8 @@ class ChlorideConfig:
         Smallest shift of E_GABA of interest: 2. A shift exceeds it; *no change* lies within it.
     smallest_change_percent : float
         The same for the conductance: 10.
-    at_mv : float
-        Membrane potential at which the current is split into its parts. NaN (default) takes the resting potential,
+    at_mv : float, optional
+        Membrane potential at which the current is split into its parts. Not set (default) it is the resting potential,
         or −60 mV where that is not known.
     level : float
         Confidence level of the intervals that are shown, and within which *no change* must lie inside the margins.
@@ -40,7 +40,7 @@ class ChlorideConfig:
 
     smallest_shift_mv: float = 2.0
     smallest_change_percent: float = 10.0
-    at_mv: float = nan
+    at_mv: float | None = None
     level: float = 0.95
     decision_level: float = 0.99
 
@@ -53,7 +53,7 @@ class ChlorideConfig:
             level=LEVELS,
             decision_level=(self.level, LEVELS[1]),
         )
-        if isfinite(self.at_mv):
+        if self.at_mv is not None:
             check_settings(self, at_mv=(-200.0, 200.0))
 
 
@@ -170,7 +170,7 @@ def _n_sweeps(phase: ReversalResult) -> int:
 
 
 def _potential(before: ReversalResult, after: ReversalResult, config: ChlorideConfig) -> tuple[float, str]:
-    if isfinite(config.at_mv):
+    if config.at_mv is not None:
         return config.at_mv, f"{config.at_mv:.0f} mV"
     rest = [each.rest_mv for each in (before, after) if isfinite(each.rest_mv)]
     if rest:

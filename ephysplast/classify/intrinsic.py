@@ -109,8 +109,9 @@ def judge_intrinsic(
     primary = changes[: len(PRIMARY)]
     refusal = _refusal(before, after, primary, quality)
     refused: tuple[Sign, str] = ("refused", refusal)
+    fires = (before.fires_of_itself, after.fires_of_itself)
     rest = _rest_of(before, after, config)
-    sign, sentence = refused if refusal else _decide(primary, rest, config, before.level)
+    sign, sentence = refused if refusal else _decide(primary, rest, fires, config, strict=_holm(before.level))
     return Verdict(
         status=refusal or OK,
         sign=sign,
@@ -162,9 +163,14 @@ def _rest_of(before: ExcitabilityResult, after: ExcitabilityResult, config: Intr
     return _Rest(shift, -1e3 * shift / float(np.mean(known)) if known else nan)
 
 
-def _decide(primary: list[Change], rest: _Rest | None, config: IntrinsicConfig, level: float) -> tuple[Sign, str]:
-    strict = _holm(level)
+def _decide(
+    primary: list[Change], rest: _Rest | None, fires: tuple[bool, bool], config: IntrinsicConfig, *, strict: float
+) -> tuple[Sign, str]:
     numbers = "; ".join(each.numbers if each.available else f"{each.what.name} not available" for each in primary)
+    if fires[0] != fires[1] and not primary[0].known:
+        phase = "before" if fires[0] else "after"
+        said = f"{phase}, and only then, the cell fires without current, and gains do not tell how easily it starts"
+        return "inconclusive", f"inconclusive: {said}: {numbers}"
     moved = [each.what.easier * each.moved(widen=strict) for each in primary]
     if any(moved):
         moved = [each.what.easier * each.moved() for each in primary]

@@ -174,9 +174,9 @@ def _section(prefix: str, table: Mapping[str, Any]) -> list[str]:
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     nested = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     lines = ["", f"[{prefix}]"] if prefix and plain else []
-    # A JSON number, truth value or string is also a TOML one; a setting that is NaN is not set, and stays so.
+    # A JSON number, truth value or string is also a TOML one; a setting that is None is not set, and stays so.
     lines += [
-        f"{key} = {json.dumps(value, ensure_ascii=False)}" if value == value else f"# {key} is not set"
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" if value is not None else f"# {key} is not set"
         for key, value in plain.items()
     ]
     for key, value in nested.items():

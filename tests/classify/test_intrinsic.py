@@ -155,7 +155,7 @@ class TestDecision:
             cell(rheobase=estimate(60, 5), gain=estimate(0.15, 0.02)),
         )
         assert "contradict each other" in verdict.sign_sentence
-        assert "rheobase 100 → 60 pA (change -40 [-47.1, -32.9] pA)" in verdict.sign_sentence
+        assert "rheobase 100 → 60 pA (change −40 [−47, −33] pA)" in verdict.sign_sentence
         assert [each.points_to for each in verdict.evidence[:2]] == ["up", "down"]
 
     def test_a_cell_that_fell_silent(self):

@@ -1,7 +1,7 @@
 """One current–voltage relation with everything needed to solve it, and to solve it again with another R_s."""
 
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ephysplast.analysers.current_voltage import CurrentVoltage
     from ephysplast.analysers.reversal import ReversalConfig
 
+_FEWEST_FOR_BEND = 6  # potentials
+_CLEAR_BEND = 4.0  # standard errors
+_HARMLESS_BEND_MV = 1.0
 _NUDGE = 0.05  # by this part R_s is changed to see what its error does
 
 
@@ -67,6 +70,19 @@ class Case:
         is_ramp = self.readings.protocol == "voltage ramp"
         return points, fit_points(points, is_ramp=is_ramp, temperature_degc=self.temperature_degc, config=self.config)
 
+    def decided(self) -> "Case | str":
+        """Return the case with its fit decided: a straight line or, where the currents clearly bend, a local one."""
+        if self.config.fit != "auto":
+            return self.narrowed()
+        straight = replace(self, config=replace(self.config, fit="line"))
+        solved = straight.solve()
+        if isinstance(solved, str):
+            return solved
+        if not isfinite(bent_crossing(*solved)):
+            return straight
+        near = replace(self, config=replace(self.config, fit="local")).narrowed()
+        return straight if isinstance(near, str) else near
+
     def narrowed(self) -> "Case | str":
         """Return the case with a fit that is local cut down to the potentials around the change of sign."""
         if self.config.fit != "local":
@@ -80,6 +96,23 @@ class Case:
         reach = self.config.local_mv
         low, high = max(zero - reach, self.config.fit_from_mv), min(zero + reach, self.config.fit_to_mv)
         return replace(self, config=replace(self.config, fit_from_mv=low, fit_to_mv=high))
+
+
+def bent_crossing(points: Points, fitted: Fitted) -> float:
+    """Return where a parabola through the readings crosses zero; NaN unless they clearly bend and it is elsewhere."""
+    if not fitted.curve.is_line or np.unique(points.level).size < _FEWEST_FOR_BEND:
+        return nan
+    apart = points.vm_mv - points.vm_mv.mean()
+    columns = np.stack([apart**2, apart, np.ones(apart.size)], axis=1)
+    bent, *_ = np.linalg.lstsq(columns, points.value, rcond=None)
+    left = points.value - columns @ bent
+    error = np.sqrt(left @ left / (apart.size - 3) * np.linalg.inv(columns.T @ columns)[0, 0])
+    roots = np.roots(bent) + points.vm_mv.mean()
+    real = roots[np.isreal(roots)].real
+    if not real.size or abs(bent[0]) < _CLEAR_BEND * error:
+        return nan
+    near = float(real[np.argmin(np.abs(real - fitted.reversal_mv))])
+    return nan if abs(near - fitted.reversal_mv) < _HARMLESS_BEND_MV else near
 
 
 def _change_of_sign(points: Points) -> float | None:

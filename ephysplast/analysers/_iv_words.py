@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ephysplast.analysers._iv_case import Case
+from ephysplast.analysers._iv_case import Case, bent_crossing
 from ephysplast.analysers._iv_correct import Points, Series
 from ephysplast.analysers._iv_fit import Fitted
 from ephysplast.statistics import Interval
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from ephysplast.analysers.reversal import CellConditions
 
 _NEGATIVE: Final = re.compile(r"-(?=\d)")
-_FEWEST_FOR_BEND = 6  # potentials
-_CLEAR_BEND = 4.0  # standard errors
-_HARMLESS_BEND_MV = 1.0
 
 
 def no_slope(value: float, interval: Interval, case: Case) -> str:
@@ -33,20 +30,9 @@ def no_slope(value: float, interval: Interval, case: Case) -> str:
 
 
 def bend(points: Points, fitted: Fitted, case: Case) -> str:
-    """Say when a parabola crosses zero clearly elsewhere: the straight line then is the wrong curve."""
-    if not fitted.curve.is_line or case.config.fit == "local" or np.unique(points.level).size < _FEWEST_FOR_BEND:
-        return ""
-    apart = points.vm_mv - points.vm_mv.mean()
-    columns = np.stack([apart**2, apart, np.ones(apart.size)], axis=1)
-    bent, *_ = np.linalg.lstsq(columns, points.value, rcond=None)
-    left = points.value - columns @ bent
-    error = np.sqrt(left @ left / (apart.size - 3) * np.linalg.inv(columns.T @ columns)[0, 0])
-    roots = np.roots(bent) + points.vm_mv.mean()
-    real = roots[np.isreal(roots)].real
-    if not real.size or abs(bent[0]) < _CLEAR_BEND * error:
-        return ""
-    near = float(real[np.argmin(np.abs(real - fitted.reversal_mv))])
-    if abs(near - fitted.reversal_mv) < _HARMLESS_BEND_MV:
+    """Say when the currents clearly cross zero elsewhere than the straight line through them."""
+    near = bent_crossing(points, fitted) if case.config.fit == "line" else nan
+    if not isfinite(near):
         return ""
     return minus(f"; the currents lie on a curve that crosses zero near {near:.0f} mV: consider fit local or GHK")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite, nan
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -27,9 +27,8 @@ from ephysplast.analysers._nernst import (
 from ephysplast.analysers.current_voltage import CurrentVoltage
 from ephysplast.errors import LEVELS, OK, RESAMPLES, EphysplastError, check_settings
 from ephysplast.recording import FloatArray
-from ephysplast.result import Estimate, Result
+from ephysplast.result import Estimate, Result, estimates_frame
 from ephysplast.statistics import NO_INTERVAL, percentile_interval
-from ephysplast.units import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +44,8 @@ __all__ = [
     "nernst_inside_mm",
     "nernst_mv",
 ]
+
+_WHOLE: Final = "the whole current was measured, without a control to subtract: its reversal is not that of chloride"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +87,11 @@ class ReversalConfig:
 
     Attributes
     ----------
-    fit : {"line", "GHK", "local"}
+    fit : {"auto", "line", "GHK", "local"}
         A robust straight line through all readings; the constant-field curve of an anion, which rectifies; or a line
-        through the readings around the change of sign, for currents of which only that part is straight.
+        through the readings around the change of sign, for currents of which only that part is straight. ``"auto"``
+        takes the straight line unless the currents clearly bend (a parabola's curvature beyond four standard errors
+        that crosses zero 1 mV or more away), and then the local one.
     local_mv : float
         How far ``"local"`` reaches to either side: 15.
     fit_from_mv, fit_to_mv : float
@@ -120,7 +123,7 @@ class ReversalConfig:
         Bootstrap draws. 2000 put the bounds of a 95 % interval within about 2 % of their place.
     """
 
-    fit: Literal["line", "GHK", "local"] = "line"
+    fit: Literal["auto", "line", "GHK", "local"] = "auto"
     local_mv: float = 15.0
     fit_from_mv: float = -250.0
     fit_to_mv: float = 250.0
@@ -218,24 +221,7 @@ class ReversalResult(Result):
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row per quantity: quantity, value, low, high, unit, method, status."""
-        import pandas as pd
-
-        names = ("reversal_mv", "conductance_ns", "driving_force_mv", "chloride_mm")
-        held: dict[str, Estimate] = {name: getattr(self, name) for name in names}
-        return pd.DataFrame(
-            [
-                {
-                    "quantity": name.rsplit("_", 1)[0],
-                    "value": each.value,
-                    "low": each.low,
-                    "high": each.high,
-                    "unit": unit_of(name),
-                    "method": each.method,
-                    "status": each.status,
-                }
-                for name, each in held.items()
-            ]
-        )
+        return estimates_frame(self)
 
 
 def measure_reversal(
@@ -302,7 +288,7 @@ def measure_reversal(
         temperature_degc=temperature_of(conditions, config),
         config=config,
     )
-    solved = why or case.narrowed()
+    solved = why or case.decided()
     if isinstance(solved, str):
         return _nothing(readings, solved, conditions)
     return _reported(solved, series, conditions, rng)
@@ -325,11 +311,12 @@ def _reported(case: Case, series: Series, conditions: CellConditions, rng: np.ra
     value = readings.response_value.copy()
     value[points.place] = upright * points.value
     known = series.known and not current_clamp
+    is_whole = readings.response == "total" and case.control is None
     return ReversalResult(
         reversal_mv=reversal,
         conductance_ns=conductance_estimate(fitted, slope, case),
         driving_force_mv=driving_force(reversal, conditions.rest_mv),
-        chloride_mm=chloride_estimate(reversal, conditions, config),
+        chloride_mm=Estimate.missing(_WHOLE) if is_whole else chloride_estimate(reversal, conditions, config),
         corrections=corrections(case, points, fitted, series, conditions),
         vm_mv=points.vm_mv,
         response=upright * points.value,
@@ -342,7 +329,7 @@ def _reported(case: Case, series: Series, conditions: CellConditions, rng: np.ra
         rs_mohm=float(np.median(series.left_mohm)) if known else nan,
         junction_potential_mv=conditions.junction_potential_mv,
         reversal_current_pa=nan if current_clamp else current_at(points, fitted.reversal_mv),
-        is_whole_current=readings.response == "total" and case.control is None,
+        is_whole_current=is_whole,
     )
 
 

@@ -144,6 +144,9 @@ def judge_chloride(
     if said:
         status = f"E_GABA cannot be compared; {'; '.join(said)}"
         return Verdict(sign="refused", status=status, sign_sentence=status, level=config.level)
+    unlike = _unlike(before, after)
+    if unlike:
+        return Verdict(sign="refused", status=unlike, sign_sentence=unlike, level=config.level)
     at_mv, where = _potential(before, after, config)
     shift, ratio = _shift(before, after, config), _ratio(before, after, config)
     sign = _sign(shift, ratio)
@@ -161,6 +164,16 @@ def judge_chloride(
         n_baseline=_n_sweeps(before),
         n_post=_n_sweeps(after),
     )
+
+
+def _unlike(before: ReversalResult, after: ReversalResult) -> str:
+    """Say why two phases measured different currents; empty when they measured the same."""
+    kinds = [
+        "the whole current" if each.is_whole_current
+        else f"the {each.readings.response} {'potential' if each.unit == 'mV' else 'current'}"
+        for each in (before, after)
+    ]  # fmt: skip
+    return "" if kinds[0] == kinds[1] else f"E_GABA cannot be compared: {kinds[0]} before, {kinds[1]} after"
 
 
 def _n_sweeps(phase: ReversalResult) -> int:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ephysplast.analysers.current_voltage import CurrentVoltage, measure_current_voltage
-from ephysplast.analysers.reversal import CellConditions, measure_reversal
+from ephysplast.analysers.reversal import CellConditions, ReversalConfig, measure_reversal
 from ephysplast.classify.chloride import ChlorideConfig, judge_chloride, split_current
 from ephysplast.errors import OK, SettingsError
 
@@ -343,3 +343,38 @@ def test_calibration_of_the_split(ramps):
     print({truth: dict(each) for truth, each in answers.items()})
     assert wrong < 0.02
     assert right > 0.5
+
+
+def test_unlike_currents_are_not_compared():
+    rng = np.random.default_rng(4)
+    volts = np.repeat(np.arange(-90.0, -49.0, 10.0), 4)
+
+    def phase(response):
+        current = 5.0 * (volts + 70.0) + rng.normal(0.0, 3.0, volts.size)
+        made = CurrentVoltage(
+            protocol="voltage steps", response=response, unit="pA", sweeps=np.arange(volts.size),
+            part=np.zeros(volts.size, dtype=np.int64), command_mv=volts, total_pa=current, response_value=current,
+            rs_mohm=np.zeros(volts.size), reason=("ok",) * volts.size, trace=np.empty((0, 0)), trace_s=np.empty(0),
+        )  # fmt: skip
+        return measure_reversal(made, rng=rng)
+
+    verdict = judge_chloride(phase("evoked"), phase("total"), configuration="gramicidin")
+    assert verdict.sign == "refused"
+    assert verdict.status == "E_GABA cannot be compared: the evoked current before, the whole current after"
+
+
+def test_a_bent_current_is_read_where_it_turns():
+    volts = np.repeat(np.arange(-100.0, 21.0, 10.0), 3)
+    # Rectifies: flat below -40 mV. It crosses zero at -20 mV; a straight line through all of it does so elsewhere.
+    current = np.where(volts < -40.0, -20.0, volts + 20.0) + np.random.default_rng(5).normal(0.0, 1.0, volts.size)
+    made = CurrentVoltage(
+        protocol="voltage steps", response="total", unit="pA", sweeps=np.arange(volts.size),
+        part=np.zeros(volts.size, dtype=np.int64), command_mv=volts, total_pa=current, response_value=current,
+        rs_mohm=np.zeros(volts.size), reason=("ok",) * volts.size, trace=np.empty((0, 0)), trace_s=np.empty(0),
+    )  # fmt: skip
+    straight = measure_reversal(made, rng=np.random.default_rng(0), config=ReversalConfig(fit="line"))
+    found = measure_reversal(made, rng=np.random.default_rng(0))
+    assert abs(straight.reversal_mv.value + 20.0) > 2.0
+    # Nine readings of 1 pA at 1 nS leave 0.3 mV; three of those are rare.
+    assert abs(found.reversal_mv.value + 20.0) < 1.0
+    assert found.chloride_mm.status.startswith("the whole current was measured")

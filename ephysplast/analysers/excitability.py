@@ -111,6 +111,8 @@ class ExcitabilityResult(Result):
     bridge_mohm : Estimate
         Electrode resistance that the bridge left (or, below zero, took too much), from the jump at the steps' edges.
         Where it is clear (beyond 5 MΩ and `bridge_percent` of R_in) R_in, sag and threshold are given without it.
+    without_mohm : float
+        What was taken off for that reason; 0 when nothing was.
     line_pa, line_hz : numpy.ndarray, shape (n_line,)
         Current and rate of each sweep that the gain may come from: from the smallest current at which every sweep
         fires up to block, or to where the rates fall for good.
@@ -148,6 +150,7 @@ class ExcitabilityResult(Result):
     n_blocked: int = 0
     n_spontaneous: int = 0
     n_collapsed: int = 0
+    without_mohm: float = 0.0
     bridge_mohm: Estimate = field(default_factory=lambda: Estimate.missing("not measured"))
     line_pa: FloatArray = field(default_factory=lambda: np.zeros(0))
     line_hz: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -209,6 +212,7 @@ def measure_excitability(
         status=OK,
         **fired,
         **passive,
+        without_mohm=error_mohm,
         protocol=steps.protocol,
         step_duration_s=float(np.median(view.duration_s)),
         ramp_pa_per_s=float(np.median(view.speed)),

@@ -1,7 +1,7 @@
 """Whether the two phases of an intrinsic-plasticity experiment were recorded alike."""
 
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ephysplast.verdict import QualityCheck
 if TYPE_CHECKING:
     from ephysplast.classify.intrinsic import IntrinsicConfig
 
+_RHEOBASE: Final = "this alone shifts the rheobase"
+_LEVEL: Final = "currents count from another level, and at another rest that alone shifts the rheobase"
+
 
 def check_phases(
     before: ExcitabilityResult, after: ExcitabilityResult, config: "IntrinsicConfig"
@@ -23,8 +26,8 @@ def check_phases(
         _protocol(before, after, config.largest_protocol_difference_percent),
         _currents(before, after),
         _repeats(before, after),
-        _shift("rest", "mV", before.rest_mv, after.rest_mv, config.largest_rest_shift_mv),
-        _shift("holding", "pA", before.holding_pa, after.holding_pa, config.largest_holding_shift_pa),
+        _shift("rest", "mV", before.rest_mv, after.rest_mv, config.largest_rest_shift_mv, _RHEOBASE),
+        _shift("holding", "pA", before.holding_pa, after.holding_pa, config.largest_holding_shift_pa, _LEVEL),
         _resistance(before.rin_mohm, after.rin_mohm, config.largest_rin_change_percent),
         _bridge(before, after, config.largest_bridge_shift_mohm),
         _counted("spontaneous firing", "fired at holding", before.n_spontaneous, after.n_spontaneous, before, after),
@@ -81,13 +84,13 @@ def _repeats(before: ExcitabilityResult, after: ExcitabilityResult) -> QualityCh
     return QualityCheck(name=name, outcome="warn", sentence=said)
 
 
-def _shift(name: str, unit: str, before: Estimate, after: Estimate, most: float) -> QualityCheck:
+def _shift(name: str, unit: str, before: Estimate, after: Estimate, most: float, why: str) -> QualityCheck:
     if not (isfinite(before.value) and isfinite(after.value)):
         return QualityCheck(name=name, outcome="not testable", sentence=f"{name} is not known in both phases")
     said = f"{name} {with_unit(before.value, unit)} before, {with_unit(after.value, unit)} after"
     if abs(after.value - before.value) <= most:
         return QualityCheck(name=name, outcome="pass", sentence=said)
-    return QualityCheck(name=name, outcome="warn", sentence=f"{said}: this alone shifts the rheobase")
+    return QualityCheck(name=name, outcome="warn", sentence=f"{said}: {why}")
 
 
 def _resistance(before: Estimate, after: Estimate, most_percent: float) -> QualityCheck:
@@ -108,7 +111,7 @@ def _bridge(before: ExcitabilityResult, after: ExcitabilityResult, most_mohm: fl
         said = "whether the bridge was balanced does not show in both phases"
         return QualityCheck(name=name, outcome="not testable", sentence=said)
     said = (
-        f"the potential jumps at the edges of the steps as over {with_unit(first.value, 'MΩ')} before and "
+        f"the jump of the potential at the steps' edges is that of {with_unit(first.value, 'MΩ')} before and "
         f"{with_unit(second.value, 'MΩ')} after"
     )
     if abs(second.value - first.value) <= most_mohm:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from ephysplast.analysers.excitability import ExcitabilityResult
-from ephysplast.classify._intrinsic_change import PRIMARY, SUPPORTING, Change, change_of, number, with_unit
+from ephysplast.classify._intrinsic_change import PRIMARY, SUPPORTING, Change, Quantity, change_of, number, with_unit
 from ephysplast.classify._intrinsic_quality import check_phases
 from ephysplast.errors import OK, check_settings
 from ephysplast.verdict import Evidence, PointsTo, QualityCheck, Sign, Verdict
@@ -117,7 +117,7 @@ def judge_intrinsic(
         sign=sign,
         sign_sentence=sentence,
         level=before.level,
-        evidence=tuple(_evidence(each) for each in changes),
+        evidence=tuple(_evidence(each, _by_bridge(each.what, before, after)) for each in changes),
         quality=quality,
         n_baseline=before.n_sweeps,
         n_post=after.n_sweeps,
@@ -227,8 +227,22 @@ def _more(change: Change) -> str:
     return f"if its change is what it seems, the {name} would need about {max(factor, 1.1):.1f} × the sweeps"
 
 
-def _evidence(change: Change) -> Evidence:
+def _by_bridge(what: Quantity, before: ExcitabilityResult, after: ExcitabilityResult) -> float:
+    """Return how much a bridge whose balance changed explains of a change of R_in or threshold; 0 of others."""
+    left = [each.bridge_mohm.value - each.without_mohm for each in (before, after)]
+    if what.field not in ("rin_mohm", "threshold_mv") or not all(isfinite(each) for each in left):
+        return 0.0
+    shift = left[1] - left[0]
+    if what.field == "rin_mohm":
+        return shift
+    used = [each.rheobase_pa.value for each in (before, after) if each.rheobase_pa.status == OK]
+    return 1e-3 * shift * float(np.mean(used)) if used else 0.0
+
+
+def _evidence(change: Change, by_bridge: float) -> Evidence:
     points_to, words = _reading(change)
+    if points_to in ("up", "down") and change.without(by_bridge).moved() != change.moved():
+        points_to, words = "undetermined", "it may be the bridge, whose balance changed"
     return Evidence(
         index=change.what.label,
         value=change.value,

@@ -246,13 +246,16 @@ def fires_of_itself(**more):
 
 
 class TestWhatElseMovesTheRheobase:
-    REST = {"rin_mohm": estimate(160, 5)}
-
     def moved(self, shift, after=80.0, gain=None):
         first, second = (None, None) if gain is None else (estimate(0.3, 0.02), estimate(gain, 0.02))
         return judge_intrinsic(
-            cell(rheobase=estimate(120.0, 5.0), gain=first, rest_mv=estimate(-68, 0.3), **self.REST),
-            cell(rheobase=estimate(after, 5.0), gain=second, rest_mv=estimate(-68 + shift, 0.3), **self.REST),
+            cell(rheobase=estimate(120.0, 5.0), gain=first, rest_mv=estimate(-68, 0.3), rin_mohm=estimate(160, 5)),
+            cell(
+                rheobase=estimate(after, 5.0),
+                gain=second,
+                rest_mv=estimate(-68 + shift, 0.3),
+                rin_mohm=estimate(160, 5),
+            ),
         )
 
     @pytest.mark.parametrize(("shift", "sign"), [(0.0, "up"), (1.5, "up"), (8.0, "inconclusive"), (-8.0, "up")])
@@ -281,6 +284,18 @@ class TestWhatElseMovesTheRheobase:
         verdict = judge_intrinsic(one, replace(one, rheobase_pa=estimate(60, 5), rest_mv=estimate(-60, 0.3)))
         assert verdict.sign == "inconclusive"
         assert "by an unknown amount" in verdict.sign_sentence
+
+    def test_a_bridge_that_was_lost_makes_no_resistance(self):
+        before = {"bridge_mohm": estimate(1, 0.2), "rin_mohm": estimate(150, 2), "threshold_mv": estimate(-41, 0.3)}
+        after = {"bridge_mohm": estimate(20, 0.2), "rin_mohm": estimate(170, 2), "threshold_mv": estimate(-38.7, 0.3)}
+        for more, points_to in (({}, "undetermined"), ({"without_mohm": 19.0}, "up")):
+            verdict = judge_intrinsic(
+                cell(rheobase=bracket(120.0), **before), cell(rheobase=bracket(120.0), **after, **more)
+            )
+            found = {each.index: each for each in verdict.evidence}
+            # 19 MΩ more, and at 120 pA 2.3 mV.
+            assert found["R_in (MΩ)"].points_to == points_to
+            assert ("the bridge" in found["threshold (mV)"].sentence) == (points_to == "undetermined")
 
     def test_a_cell_that_begins_to_fire_of_itself_went_up(self):
         verdict = judge_intrinsic(cell(rheobase=bracket(120.0)), fires_of_itself())
@@ -315,7 +330,7 @@ class TestGainsAreMatched:
             assert verdict.sign == "inconclusive"
             assert verdict.evidence[1].value == pytest.approx(0.0, abs=1e-9)
 
-    def test_a_gain_that_doubled_is(self):
+    def test_a_gain_that_trebled_is(self):
         assert judge_intrinsic(self.phase(400.0), self.phase(400.0, scale=3.0)).sign == "up"
 
     def test_without_three_currents_in_common_there_is_none(self):

@@ -29,6 +29,9 @@ FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one clear message and exit code 2."""
+    # Matrices are small here, and threads that wait for each other cost more than they give; set before numpy loads.
+    for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(threads, "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # an old Windows console lacks the letters, and must not fail for it

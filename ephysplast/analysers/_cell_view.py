@@ -157,7 +157,7 @@ def without_bridge(estimate: Estimate, error_mohm: float) -> Estimate:
     """Say in the method of an estimate that the bridge's error was taken off."""
     if not error_mohm or estimate.status != OK:
         return estimate
-    said = f"{estimate.method}, without the {error_mohm:.0f} MΩ by which the bridge is off".replace("-", "−")
+    said = f"{estimate.method}, without the {error_mohm:.0f} MΩ by which the bridge is off"
     return Estimate(value=estimate.value, low=estimate.low, high=estimate.high, method=said)
 
 

@@ -110,7 +110,7 @@ def _are(n: int) -> str:
 
 
 def _range_pa(low: float, high: float) -> str:
-    return f"{round(low, 1):g} to {round(high, 1):g} pA".replace("-", "−")
+    return f"{round(low, 1):g} to {round(high, 1):g} pA"
 
 
 def resistance_of(
@@ -138,8 +138,7 @@ def resistance_of(
     if not away.size:
         return Estimate.missing(missing)
     if levels.size == 1:
-        what = f"steps of {levels[0]:.4g} pA".replace("-", "−")
-        each = mean_of(y / x, level=level, what=what, missing=missing)
+        each = mean_of(y / x, level=level, what=f"steps of {levels[0]:.4g} pA", missing=missing)
         return Estimate(value=1e3 * each.value, low=1e3 * each.low, high=1e3 * each.high, method=each.method)
     slope, half = slope_of(x, y, level=level)
     said = f"slope over {x.size} steps, {_range_pa(float(levels[0]), float(levels[-1]))}"

@@ -1,5 +1,6 @@
 """Intrinsic excitability of a cell: rheobase, f–I gain, threshold, input resistance, sag, time constant."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from math import inf, nan
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BoolArray = NDArray[np.bool_]
+_NEGATIVE = re.compile(r"-(?=\d)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,12 +208,14 @@ def measure_excitability(
         return _nothing(why)
     view = View.of(steps, used)
     passive, error_mohm = passive_of(view, config)
-    fired = _firing(view, config, error_mohm)
+    found = passive | _firing(view, config, error_mohm)
+    worded: dict[str, Any] = {
+        name: _for_people(each) if isinstance(each, Estimate) else each for name, each in found.items()
+    }
     return replace(
         _nothing("not measured"),
         status=OK,
-        **fired,
-        **passive,
+        **worded,
         without_mohm=error_mohm,
         protocol=steps.protocol,
         step_duration_s=float(np.median(view.duration_s)),
@@ -308,7 +312,7 @@ def _of_ramps(view: View, config: ExcitabilityConfig) -> Estimate:
     known = at_spike[np.isfinite(at_spike)]
     if known.size and float(np.median(known)) <= SAME_PA:
         said = f"the ramps' first spikes come at or below holding ({float(np.median(known)):.0f} pA): no rheobase"
-        return Estimate.missing(said.replace("-", "−"))
+        return Estimate.missing(said)
     found = ramp_rheobase(at_spike, view.current, level=config.level)
     speed = f" at {_range(view.speed)} pA/s" if np.isfinite(view.speed).any() else ""
     return replace(found, method=f"{found.method}{speed}") if found.status == OK else found
@@ -337,7 +341,7 @@ def _fires_without_current(view: View, config: ExcitabilityConfig) -> Estimate |
     if not at_zero:
         return Estimate.missing(f"the cell fires without current ({where[0]}): there is no rheobase")
     enough = float(view.current[nearest].mean().round(1))
-    where.append(f"during steps of {enough:g} pA".replace("-", "−"))
+    where.append(f"during steps of {enough:g} pA")
     said = f"the cell fires without current ({' and '.join(where)}): there is no rheobase"
     # One spike at 0 pA may be chance; together with spikes at holding it says that no current is needed.
     return Estimate(value=nan, low=-inf, high=enough, status=said, is_bracket=True) if often else Estimate.missing(said)
@@ -367,6 +371,12 @@ def _first_spike(view: View, config: ExcitabilityConfig, error_mohm: float) -> d
     at = "" if view.is_ramp or not lowest.size else f" at {float(view.current[lowest].mean().round(1)):g} pA"
     answer["latency_ms"] = mean_of(latency, level=config.level, what=f"first spikes{at}", missing=silent)
     return answer
+
+
+def _for_people(estimate: Estimate) -> Estimate:
+    """Write negative numbers in words with a true minus sign."""
+    status, method = (_NEGATIVE.sub("−", each) for each in (estimate.status, estimate.method))
+    return replace(estimate, status=status, method=method)
 
 
 def _range(values: FloatArray) -> str:

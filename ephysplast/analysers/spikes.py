@@ -91,7 +91,7 @@ class SpikeConfig:
     fall_ms: float = 10.0
     width_ms: float = 0.15
     noise_heights: float = 10.0
-    at_once_percent: float = 70.0
+    at_once_percent: float = 80.0
     threshold_by: Literal["slope", "fraction"] = "slope"
     threshold_mv_per_ms: float = 10.0
     threshold_fraction: float = 0.05

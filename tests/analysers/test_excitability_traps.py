@@ -111,6 +111,21 @@ class TestElectrodes:
         assert found.count.tolist() == [1]
         assert found.time_s[0] == pytest.approx(0.2002, abs=1e-4)
 
+    @pytest.mark.parametrize("rate_hz", [10e3, 20e3, 50e3])
+    def test_the_fastest_spikes_are_no_artefacts(self, rng, rate_hz):
+        # 65 mV at 800 mV/ms at most, after a foot: a logistic upstroke of 20 µs; and as fast a fall as there is.
+        time_ms = np.arange(round(0.2 * rate_hz)) / rate_hz * 1e3
+        row = rng.normal(-50.0, 0.1, time_ms.size)
+        # Each at another phase of the samples.
+        at_ms = 20.0 + 17.013 * np.arange(10)
+        for each in at_ms:
+            after = np.clip(time_ms - each - 0.1, 0.0, None)
+            row += 65.0 / (1.0 + np.exp(-np.clip((time_ms - each) / 0.02, -500.0, 500.0))) * np.exp(-after / 0.15)
+        cell = channel([row], unit="mV", rate_hz=rate_hz)
+        found = measure_spikes(recording(cell), cell)
+        assert found.count.tolist() == [10]
+        assert found.time_s == pytest.approx(at_ms * 1e-3, abs=0.6 / rate_hz)
+
 
 class TestHumAndSynapses:
     def test_hum_makes_no_sag(self, volts, rng):

@@ -59,15 +59,13 @@ def test_evidence_is_fifteen_times_faster_than_nested_sampling(table, rng):
         f"\nours {ours_s:.2f} s ± {ours.log_evidence_sd:.2f}, dynesty {theirs_s:.1f} s ± {error:.2f}", file=sys.stderr
     )
     print(f"{theirs_s / ours_s:.0f} × faster", file=sys.stderr)
+    started = time.process_time()
+    ranking = rank_windows(table, rng)
+    all_s = time.process_time() - started
+    print(f"all {len(ranking.fits)} windows with everything about them: {all_s:.1f} s", file=sys.stderr)
     assert theirs_s > 15 * ours_s
+    # Every window, with fits, intervals and leave-one-out, in what nested sampling needs for the evidence of three.
+    assert all_s < 3 * theirs_s
     assert ours.log_evidence_sd < error
     # The same posterior but for the bounds, which cut off a thousandth of the priors.
     assert abs(float(sampler.results.logz[-1]) - ours.log_evidence) < 3 * np.hypot(error, ours.log_evidence_sd) + 0.1
-
-
-def test_all_windows_are_ranked_on_60_cells_in_a_few_seconds(table, rng):
-    started = time.process_time()
-    rank_windows(table, rng)
-    needed_s = time.process_time() - started
-    print(f"\nall windows on 60 cells: {needed_s:.1f} s", file=sys.stderr)
-    assert needed_s < 10.0

@@ -177,6 +177,9 @@ def _decide(
     if 1 in moved and -1 in moved:
         return "inconclusive", f"inconclusive: rheobase and f–I gain contradict each other: {numbers}"
     rheobase = primary[0]
+    if moved[1] and rheobase.what.easier * moved[1] * rheobase.value < -rheobase.margin:
+        # A shift along a curve that bends looks like a gain that went the other way.
+        return "inconclusive", f"inconclusive: the rheobase seems to have moved against the f–I gain: {numbers}"
     if any(moved):
         sign: Sign = "up" if 1 in moved else "down"
         if rest and moved[0] and rheobase.without(rest.explained_pa).moved() != rheobase.moved():

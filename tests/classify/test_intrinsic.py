@@ -339,6 +339,18 @@ class TestGainsAreMatched:
         assert found.points_to == "not available"
         assert "no stretch of three currents in common" in found.sentence
 
+    def test_a_gain_does_not_decide_against_what_the_rheobase_seems_to_do(self):
+        gains = [{"gain": estimate(each, 0.02)} for each in (0.3, 0.15)]
+        alike = judge_intrinsic(
+            cell(rheobase=estimate(100, 40), **gains[0]), cell(rheobase=estimate(130, 40), **gains[1])
+        )
+        assert alike.sign == "down"
+        against = judge_intrinsic(
+            cell(rheobase=estimate(100, 40), **gains[0]), cell(rheobase=estimate(70, 40), **gains[1])
+        )
+        assert against.sign == "inconclusive"
+        assert "moved against the f–I gain" in against.sign_sentence
+
 
 class TestWords:
     def test_a_reason_that_both_phases_share_is_said_once(self):

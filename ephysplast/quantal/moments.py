@@ -76,8 +76,9 @@ class ReleaseSets:
 
     @property
     def variance(self) -> FloatArray:
-        """Variance without recording noise: n·q²·[p(1−p)(1 + CV_between²) + p·CV_within²]."""
-        spread = (1.0 - self.p) * (1.0 + self.cv_between**2) + self.cv_within**2
+        """Variance without recording noise: n·q²·[p(1−p)(1 + CV_between²) + p·CV_within²]; one site has no between."""
+        between = np.where(self.n > 1, self.cv_between, 0.0)
+        spread = (1.0 - self.p) * (1.0 + between**2) + self.cv_within**2
         return np.asarray(self.n * self.q**2 * self.p * spread)
 
     @property

@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -24,6 +24,7 @@ SYNAPSES = {
 
 
 @given(**SYNAPSES)
+@example(n=1, p=0.5, q=1.0, within=0.0, between=0.5, noise=1.0)  # one site differs from no other
 @settings(max_examples=25, deadline=None)
 def test_density_integrates_to_one_with_the_mean_and_variance_of_theory(n, p, q, within, between, noise) -> None:
     one = ReleaseSets.of(n=n, p=p, q=q, cv_within=within, cv_between=between, noise_sd=noise * q)

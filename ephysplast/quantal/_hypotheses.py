@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from ephysplast.quantal._coordinates import log_standard_normal, main_names, physical, ramp
 from ephysplast.quantal._density import SweepSets, sweep_densities
@@ -30,11 +31,11 @@ class Phases:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """Both phases in units of the baseline mean: (sweeps, pulses) each, and the noise."""
+    """Both phases in units of the baseline mean: (sweeps, pulses) each, and the noise of each."""
 
     before: FloatArray
     after: FloatArray
-    noise: float
+    noise: tuple[float, float]
     outliers: tuple[FloatArray, FloatArray]
 
 
@@ -56,8 +57,8 @@ def phases(at: FloatArray, names: tuple[str, ...], locus: str, priors: LocusPrio
     elif locus == "q":
         log_q_before = log_q + before - after
     else:
-        n_before, more = _sites(get["log_sites"] + before - after, log_most)
-        log_prior = log_prior + more
+        n_before, inside = _sites(get["log_sites"] + before - after, log_most)
+        log_prior = np.where(np.isfinite(inside), log_prior + _site_change(after - before, log_most, priors), -np.inf)
     if "p" in locus:
         log_prior = log_prior + _release_prior(log_p_before, priors)
     if "q" in locus:
@@ -77,6 +78,15 @@ def _sites(log_sites: FloatArray, log_most: float) -> tuple[FloatArray, FloatArr
     inside = (log_sites >= np.log(0.5)) & (log_sites <= log_most)
     n = np.clip(np.rint(np.exp(np.clip(log_sites, -0.6, log_most))), 1.0, np.floor(np.exp(log_most)))
     return n, np.where(inside, -np.log(log_most - np.log(0.5)), -np.inf)
+
+
+def _site_change(log_ratio: FloatArray, log_most: float, priors: LocusPriors) -> FloatArray:
+    """Log prior density of a change of the sites: Gaussian, and both numbers between ½ and the most + ½."""
+    sd, length = priors.n_change_sd, log_most - np.log(0.5)
+    # Of a pair (first number uniform, then the change) this share stays inside.
+    lost = 2.0 * sd / (length * np.sqrt(2.0 * np.pi)) * -np.expm1(-0.5 * (length / sd) ** 2)
+    share = special.erf(length / sd / np.sqrt(2.0)) - lost
+    return np.asarray(log_standard_normal(log_ratio / sd) - np.log(sd) - np.log(share))
 
 
 def _release_prior(log_p: FloatArray, priors: LocusPriors) -> FloatArray:
@@ -103,7 +113,7 @@ def _phase(made: Phases, get: dict[str, FloatArray], seen: Observed, priors: Loc
     slope = get["drift_before" if which == 0 else "drift_after"]
     flat = values[None] - (slope[:, None] * ramp(values.shape[0]))[:, :, None]
     p, q = _course(made, get, values.shape[0], which)
-    noise = seen.noise * np.exp(get["log_noise"]) if "log_noise" in get else np.full(slope.size, seen.noise)
+    noise = seen.noise[which] * (np.exp(get["log_noise"]) if "log_noise" in get else np.ones(slope.size))
     sets = SweepSets(
         made.n[:, which], p, q, get["within"], get["between"], np.hypot(noise / made.q[:, which], priors.min_spread)
     )

@@ -48,7 +48,7 @@ class Scan:
     log_ratio: float
 
 
-def scan(phases: tuple[FloatArray, FloatArray], *, noise: float, priors: LocusPriors) -> Scan:
+def scan(phases: tuple[FloatArray, FloatArray], *, noise: tuple[float, float], priors: LocusPriors) -> Scan:
     """Evaluate the grid for the first responses before and after, in units of the baseline mean."""
     last = priors.max_sites + 0.5
     edges = np.append(_SITE_EDGES[last > _SITE_EDGES], last)
@@ -62,12 +62,12 @@ def scan(phases: tuple[FloatArray, FloatArray], *, noise: float, priors: LocusPr
     within, between = (spread * [priors.max_cv_within, priors.max_cv_between]).T
     kind = grid[0].astype(np.intp)
     found, means = [], []
-    for values in phases:
+    for values, sd in zip(phases, noise, strict=True):
         some = np.quantile(values, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
         means.append(max(float(some.mean()), 0.05))
         q = means[-1] / (grid[1] * grid[2])
         rows = [np.repeat(each[:, None], some.size, axis=1) for each in (grid[2], q)]
-        sets = SweepSets(grid[1], rows[0], rows[1], within[kind], between[kind], np.hypot(noise / q, _BLUR))
+        sets = SweepSets(grid[1], rows[0], rows[1], within[kind], between[kind], np.hypot(sd / q, _BLUR))
         density = sweep_densities(np.repeat(some[None], q.size, axis=0), sets)
         log_density = np.log(density + 1e-3).sum(axis=1) * (values.size / some.size)
         found.append(log_density.reshape(shape))

@@ -16,6 +16,7 @@ from ephysplast.quantal._importance import Sampled, sample
 from ephysplast.quantal._scan import first_look, scan
 from ephysplast.quantal.priors import LocusPriors
 from ephysplast.result import Result
+from ephysplast.statistics import MAD_TO_SD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +114,7 @@ def locus_posterior(
     before: ArrayLike,
     after: ArrayLike,
     *,
-    noise_sd: float,
+    noise_sd: float | tuple[float, float],
     rng: np.random.Generator,
     config: LocusConfig | None = None,
 ) -> LocusPosterior:
@@ -124,8 +125,8 @@ def locus_posterior(
     before, after : array_like, shape (n_sweeps,) or (n_sweeps, 2)
         Magnitudes along the expected polarity, in order of time, one or two pulses per sweep; mV or pA. Sweeps with
         NaN are left out. They must have been read by a linear operator, or the noise has no known SD.
-    noise_sd : float
-        SD of the same operator in a stretch without a response; same unit; 0 is allowed.
+    noise_sd : float or (float, float)
+        SD of the same operator in a stretch without a response, of both phases or of each; same unit; 0 is allowed.
     rng : numpy.random.Generator
         The evidence is found by sampling.
     config : LocusConfig, optional
@@ -160,13 +161,15 @@ def locus_posterior(
     if first.shape[1] != second.shape[1] or first.shape[1] > 2:
         got = f"{first.shape[1]} and {second.shape[1]} pulses"
         raise EphysplastError("the pulses cannot be compared", got=got, wanted="one or two, in both phases")
-    if not (np.isfinite(noise_sd) and noise_sd >= 0.0):
+    noise = noise_sd if isinstance(noise_sd, tuple) else (noise_sd, noise_sd)
+    if not all(np.isfinite(each) and each >= 0.0 for each in noise):
         raise EphysplastError("the noise is not known", got=str(noise_sd), wanted="a standard deviation of 0 or more")
-    why = _refusal(first, second, noise_sd)
+    why = _refusal((first, second), noise)
     if why:
         return _undetermined(why)
-    scale = float(np.median(first[:, 0])) if np.median(first[:, 0]) > 0 else float(first[:, 0].mean())
-    seen = Observed(first / scale, second / scale, noise_sd / scale, _outliers(first / scale, second / scale, config))
+    scale = _scale(first[:, 0])
+    first, second = first / scale, second / scale
+    seen = Observed(first, second, (noise[0] / scale, noise[1] / scale), _outliers(first, second, config))
     return _weigh(seen, scale, config, rng)
 
 
@@ -178,21 +181,29 @@ def _sweeps(values: ArrayLike) -> FloatArray:
     return np.asarray(array[np.isfinite(array).all(axis=1)])
 
 
-def _refusal(first: FloatArray, second: FloatArray, noise_sd: float) -> str:
-    fewest = min(first.shape[0], second.shape[0])
+def _refusal(phases: tuple[FloatArray, FloatArray], noise: tuple[float, float]) -> str:
+    fewest = min(each.shape[0] for each in phases)
     if fewest < _LEAST_SWEEPS:
         return f"only {fewest} sweeps in a phase: a variance needs at least {_LEAST_SWEEPS}"
-    for name, values in (("baseline", first[:, 0]), ("post", second[:, 0])):
-        if values.mean() < 3.0 * max(noise_sd, float(values.std())) / np.sqrt(values.size):
+    for name, each, noise_sd in zip(("baseline", "post"), phases, noise, strict=True):
+        values = each.mean(axis=1)
+        if values.mean() < max(3.0 * noise_sd, 2.5 * float(values.std())) / np.sqrt(values.size):
             return f"there is no response in the {name} sweeps to speak of: its mean is within the noise"
     return ""
+
+
+def _scale(values: FloatArray) -> float:
+    """Mean of values that are drawn in to 4 robust SD: failures may be most of them, and one stray sweep is no scale."""
+    middle = np.median(values)
+    spread = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), 0.5 * float(values.std()))
+    return float(np.clip(values, middle - 4.0 * spread, middle + 4.0 * spread).mean())
 
 
 def _outliers(first: FloatArray, second: FloatArray, config: LocusConfig) -> tuple[FloatArray, FloatArray]:
     """Density of a sweep that may be anything: Cauchy around the median of all sweeps, wide."""
     both = np.concatenate([first, second])
     middle = np.median(both, axis=0)
-    spread = np.maximum(1.4826 * np.median(np.abs(both - middle), axis=0), 0.05)
+    spread = np.maximum(MAD_TO_SD * np.median(np.abs(both - middle), axis=0), 0.05)
     wide = config.priors.outlier_width * spread
     density = [
         np.prod(1.0 / (np.pi * wide * (1.0 + ((each - middle) / wide) ** 2)), axis=1) for each in (first, second)

@@ -16,6 +16,9 @@ class LocusPriors:
         almost no experiment with one pulse could ever be called.
     max_sites : int
         n is log-uniform over 1 … `max_sites`.
+    n_change_sd : float
+        The log of n after / n before is Gaussian with this SD. Changes of one size are then about as likely in n, p
+        and q, and no locus is favoured for the width of its prior; wider than q's, for silent sites may wake together.
     min_p, max_p : float
         p is uniform between these, before and after alike.
     q_change_sd : float
@@ -50,6 +53,7 @@ class LocusPriors:
     mass_q: float = 0.3166667
     mass_pq: float = 0.05
     max_sites: int = 100
+    n_change_sd: float = 1.0
     min_p: float = 0.005
     max_p: float = 0.95
     q_change_sd: float = 0.7
@@ -72,6 +76,7 @@ class LocusPriors:
             self,
             **shares,
             max_sites=(1, 400),
+            n_change_sd=(0.05, 5.0),
             min_p=(1e-4, 0.5),
             max_p=(0.5, 0.999),
             q_change_sd=(0.05, 5.0),

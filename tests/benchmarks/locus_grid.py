@@ -1,0 +1,211 @@
+"""The yardstick of Brock et al. (2020, doi:10.3389/fnsyn.2020.00011): four changes, four confounds, six levels each.
+
+python tests/benchmarks/locus_grid.py --runs 200 --observer 200 --jobs 2 --keep grid.jsonl [--pulses 2]
+
+Prints, for each of the 96 cells, how many of the runs are called rightly, wrongly or not at all by the posterior, by the
+ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Runs are kept in
+the file as they come, and an interrupted command goes on where it stopped. Levels of one confound share their random
+numbers, so what differs between them is the confound.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from locus_observer import Observer
+
+from ephysplast.quantal import locus_posterior
+
+FloatArray = NDArray[np.float64]
+
+CHANGES = {
+    "LTP pre": ((0.40, 0.35), (0.55, 0.35)),
+    "LTD pre": ((0.55, 0.35), (0.40, 0.35)),
+    "LTP post": ((0.50, 0.28), (0.50, 0.40)),
+    "LTD post": ((0.50, 0.40), (0.50, 0.28)),
+}
+FAMILIES = {
+    "noise": (0.0, 0.0125, 0.025, 0.05, 0.1, 0.2),
+    "outlier": (0.0, 0.2, 0.4, 0.8, 1.6, 3.2),
+    "trend": (0.0, 0.0012, 0.0024, 0.0048, 0.0096, 0.0192),
+    "onset": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+}
+USUAL_NOISE = 0.1
+OBSERVED_NOISE = (0.05, 0.1, 0.2)
+"""Below, the observer's grid would need to be finer than is worth it, and nobody can call more than everything."""
+
+RECOVERED, FACILITATION = 0.3, 0.1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One change under one confound."""
+
+    change: str
+    family: str
+    level: float
+
+    @property
+    def same_as(self) -> "Cell":
+        """Return the cell that has the same data: without the confound all are alike."""
+        plain = self.family != "noise" and self.level == 0.0
+        return Cell(self.change, "noise", USUAL_NOISE) if plain else self
+
+    @property
+    def without_confound(self) -> "Cell":
+        """Return the cell that the observer sees."""
+        return self if self.family == "noise" else Cell(self.change, "noise", USUAL_NOISE)
+
+
+def cells() -> list[Cell]:
+    """List all 96."""
+    return [Cell(c, f, level) for c in CHANGES for f, levels in FAMILIES.items() for level in levels]
+
+
+def draw(cell: Cell, run: int, *, n_pulses: int) -> tuple[FloatArray, FloatArray, float]:
+    """Draw both phases, release by release: five sites, 60 and 240 sweeps."""
+    rng = np.random.default_rng([list(CHANGES).index(cell.change), run, n_pulses])
+    before, after = CHANGES[cell.change]
+    noise = cell.level if cell.family == "noise" else USUAL_NOISE
+    left = (cell.level if cell.family == "onset" else 0.0) * np.exp(-np.arange(240) / 100.0)
+    courses = [np.repeat([before], 60, axis=0), np.asarray(after) + left[:, None] * (np.asarray(before) - after)]
+    phases = []
+    for course in courses:
+        p, q = course[:, :1], course[:, 1:]
+        out = rng.random((p.size, 5)) < p
+        clean = [out.sum(axis=1, keepdims=True) * q]
+        if n_pulses == 2:
+            full = ~out | (rng.random(out.shape) < RECOVERED)
+            later = full & (rng.random(out.shape) < p + FACILITATION * (1 - p))
+            clean.append(later.sum(axis=1, keepdims=True) * q)
+        phases.append(np.hstack(clean) + noise * rng.standard_normal((p.size, n_pulses)))
+    if cell.family == "outlier":
+        phases[0][10] += cell.level
+    if cell.family == "trend":
+        phases[0] += cell.level * (np.arange(60) - 29.5)[:, None]
+    return phases[0], phases[1], noise
+
+
+def plain_rule(before: FloatArray, after: FloatArray) -> str:
+    """Read the uncorrected CV as everybody does: presynaptic above −22.5° in the CV plane."""
+    r = after.mean() / before.mean()
+    y = (after.mean() / after.std(ddof=1)) ** 2 / (before.mean() / before.std(ddof=1)) ** 2
+    return "pre" if np.degrees(np.arctan((y - 1) / (r - 1))) - 45.0 > -22.5 else "post"
+
+
+def called(probability: FloatArray, threshold: float = 0.9) -> str:
+    """Count pre-or-silent as pre."""
+    p, n, q, pq = probability
+    return "pre" if p + n >= threshold else "post" if q >= threshold else "mixed" if pq >= threshold else "none"
+
+
+def judge(job: tuple[Cell, int, str, int]) -> dict[str, object]:
+    """Judge one run by one judge."""
+    cell, run, judge_name, n_pulses = job
+    before, after, noise = draw(cell, run, n_pulses=n_pulses)
+    if judge_name == "observer":
+        said = called(Observer().judge(before[:, 0], after[:, 0], noise))
+    else:
+        found = locus_posterior(before, after, noise_sd=noise, rng=np.random.default_rng(run))
+        said = called(found.probability) if found.status == "ok" else "none"
+    row = {"change": cell.change, "family": cell.family, "level": cell.level, "run": run, "judge": judge_name}
+    return row | {"call": said, "plain": plain_rule(before[:, 0], after[:, 0])}
+
+
+def jobs_of(n_runs: int, n_observer: int, n_pulses: int) -> Iterator[tuple[Cell, int, str, int]]:
+    """List every run once: cells with the same data share it."""
+    different = sorted({each.same_as for each in cells()}, key=cells().index)
+    for run in range(max(n_runs, n_observer)):
+        for cell in different:
+            if run < n_runs:
+                yield cell, run, "posterior", n_pulses
+            if run < n_observer and n_pulses == 1 and cell.family == "noise" and cell.level in OBSERVED_NOISE:
+                yield cell, run, "observer", n_pulses
+
+
+def collect(
+    n_runs: int, n_observer: int, *, n_pulses: int, jobs: int, keep: Path | None
+) -> dict[tuple[Cell, str], list[dict[str, object]]]:
+    """Run everything that is not kept yet."""
+    kept = [json.loads(line) for line in keep.read_text().splitlines()] if keep and keep.exists() else []
+    known = {(Cell(e["change"], e["family"], e["level"]), e["run"], e["judge"], n_pulses) for e in kept}
+    todo = [job for job in jobs_of(n_runs, n_observer, n_pulses) if job not in known]
+    rows = list(kept)
+    with ProcessPoolExecutor(jobs) as pool:
+        for row in pool.map(judge, todo, chunksize=8) if jobs > 1 else map(judge, todo):
+            rows.append(row)
+            if keep:
+                with keep.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+    found: dict[tuple[Cell, str], list[dict[str, object]]] = {}
+    for row in rows:
+        cell = Cell(str(row["change"]), str(row["family"]), float(row["level"]))  # type: ignore[arg-type]
+        found.setdefault((cell, str(row["judge"])), []).append(row)
+    return found
+
+
+def tally(rows: list[dict[str, object]], wanted: str, *, by: str = "call") -> tuple[int, int, int]:
+    """Count runs, right calls and wrong calls."""
+    right = sum(each[by] == wanted for each in rows)
+    silent = sum(each[by] == "none" for each in rows)
+    return len(rows), right, len(rows) - right - silent
+
+
+def lower_bound(wrong: int, made: int, level: float = 0.99) -> float:
+    """Clopper–Pearson lower bound of the share of wrong calls."""
+    return float(stats.beta.ppf(1 - level, wrong, made - wrong + 1)) if wrong else 0.0
+
+
+def report(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
+    """Write the table, and the sums that must hold."""
+    lines = ["change    confound  level    right wrong none  | observer calls | plain rule right | wrong, 99 % bound"]
+    totals: dict[str, list[int]] = {}
+    for cell in cells():
+        wanted = cell.change.split()[1]
+        rows = found.get((cell.same_as, "posterior"), [])
+        if not rows:
+            continue
+        n, right, wrong = tally(rows, wanted)
+        seen = found.get((cell.without_confound, "observer"), [])
+        m, seen_right, seen_wrong = tally(seen, wanted)
+        observer = f"{100 * seen_right / m:5.1f} {100 * seen_wrong / m:4.1f}" if m else "     –    "
+        plain = tally(rows, wanted, by="plain")[1]
+        lines.append(
+            f"{cell.change:9s} {cell.family:8s} {cell.level:7.4f}  {100 * right / n:5.1f} {100 * wrong / n:4.1f} "
+            f"{100 * (n - right - wrong) / n:5.1f}  | {observer} | {100 * plain / n:5.1f} | "
+            f"{lower_bound(wrong, right + wrong):.3f}"
+        )
+        total = totals.setdefault(cell.family, [0, 0, 0])
+        for i, each in enumerate((n, right, wrong)):
+            total[i] += each
+    for family, (n, right, wrong) in {**totals, "all": [sum(e) for e in zip(*totals.values(), strict=True)]}.items():
+        made = right + wrong
+        lines.append(f"{family}: {n} runs, called {made} ({100 * made / n:.1f} %), right {100 * right / max(made, 1):.2f} %")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--observer", type=int, default=0)
+    parser.add_argument("--pulses", type=int, default=1, choices=(1, 2))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--keep", type=Path)
+    chosen = parser.parse_args()
+    found = collect(chosen.runs, chosen.observer, n_pulses=chosen.pulses, jobs=chosen.jobs, keep=chosen.keep)
+    print(report(found))
+
+
+if __name__ == "__main__":
+    main()

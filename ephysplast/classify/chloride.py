@@ -6,8 +6,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.analysers.reversal import ReversalResult
-from ephysplast.classify._chloride_checks import check_phases, is_dialysed, minus
+from ephysplast.classify._chloride_checks import check_phases, is_dialysed
 from ephysplast.errors import LEVELS, OK, check_settings
 from ephysplast.recording import FloatArray
 from ephysplast.statistics import NO_INTERVAL, Interval, percentile_interval

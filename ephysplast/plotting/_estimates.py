@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.errors import OK, EphysplastError, near_names
 from ephysplast.plotting.style import GREY, INK, SMALL_PT, phase_colour, plain, robust_limits, size_pt, text_width_pt
 from ephysplast.result import Estimate, Result
@@ -165,7 +166,7 @@ def spoken(estimate: Estimate, unit: str, *, decimals: int | None = None) -> str
 def number(value: float, decimals: int | None = None) -> str:
     """Write a number with three digits, or so many decimals, and a true minus sign."""
     few = f"{value:.0f}" if np.isfinite(value) and abs(value) >= 1000 else f"{value:.3g}"
-    return (few if decimals is None else f"{value:.{decimals}f}").replace("-", "−").replace("inf", "∞")
+    return minus((few if decimals is None else f"{value:.{decimals}f}").replace("inf", "∞"))
 
 
 def shown_quantities(results: Mapping[str, Result], quantities: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -91,8 +91,8 @@ def draw_estimates(axes: "Axes", results: Mapping[str, Result], *, quantity: str
         if each.status == OK:
             draw_interval(axes, each, at=float(i), colour=phase_colour(name, names), label=plain(name))
         else:
-            style = {"ha": "center", "va": "center", "color": GREY, "fontsize": SMALL_PT}
-            axes.text(i, 0.5, bound_words(each) or "none", transform=axes.get_xaxis_transform(), **style)  # type: ignore[arg-type]
+            style: dict[str, Any] = {"ha": "center", "va": "center", "color": GREY, "fontsize": SMALL_PT}
+            axes.text(i, 0.5, bound_words(each) or "none", transform=axes.get_xaxis_transform(), **style)
 
 
 def draw_interval(
@@ -107,9 +107,9 @@ def draw_interval(
         edge_high,
     )
 
-    def line(along: Sequence[float], **how: object) -> None:
+    def line(along: Sequence[float], **how: Any) -> None:
         across = [at] * len(along)
-        axes.plot(*((along, across) if horizontal else (across, along)), **how)  # type: ignore[arg-type]
+        axes.plot(*((along, across) if horizontal else (across, along)), **how)
 
     if estimate.is_bracket:
         line(ends.tolist(), color=colour, linewidth=6.0, alpha=0.25, solid_capstyle="butt", zorder=3, label="bracket")

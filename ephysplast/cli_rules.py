@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from ephysplast._files import write_text
 from ephysplast.errors import OK, SettingsError, near_names
 
 if TYPE_CHECKING:
@@ -364,7 +365,5 @@ def _write_figure(figure: "Figure", stem: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    write_text(path, text)
     typer.echo(f"written: {path}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ephysplast.analysers._segments import Segment, read_segments
+from ephysplast.analysers._segments import Segment, commands_of, read_command
 from ephysplast.errors import OK, SettingsError
 from ephysplast.recording import Channel, FloatArray, IntArray, Recording, Trace
 
@@ -165,7 +165,7 @@ def find_family(recording: Recording, channel: Channel, sweeps: IntArray, config
     if config.increment_pa or config.first_pa:
         return _as_told(channel, sweeps, config)
     answer: Family | str = NO_COMMAND
-    for command in _commands(recording, channel):
+    for command in commands_of(recording, channel, "pA"):
         read, rate = _read(command, sweeps, config), command.rate_hz
         if config.start_ms and config.stop_ms:
             answer = _window(read, round(config.start_ms * 1e-3 * rate), round(config.stop_ms * 1e-3 * rate))
@@ -176,26 +176,8 @@ def find_family(recording: Recording, channel: Channel, sweeps: IntArray, config
     return answer
 
 
-def _commands(recording: Recording, channel: Channel) -> list[Trace]:
-    """List where the command may be: the channel's own first, then recorded currents of the same electrode."""
-    own = [channel.command] if channel.command is not None and channel.command_unit == "pA" else []
-    recorded = [
-        each.trace
-        for each in recording.channels
-        if each.name != channel.name
-        and each.unit == "pA"
-        and not each.doubt
-        and (each.clamp == "unknown" or (each.electrode and each.electrode == channel.electrode))
-    ]
-    return own + recorded
-
-
 def _read(command: Trace, sweeps: IntArray, config: "CurrentStepConfig") -> list[_Sweep]:
-    rate = command.rate_hz
-    if command.same_every_sweep and sweeps.size:
-        rows = [read_segments(command.sweep(int(sweeps[0])), rate)] * sweeps.size
-    else:
-        rows = [read_segments(command.sweep(int(sweep)), rate) for sweep in sweeps]
+    rate, rows = command.rate_hz, read_command(command, sweeps)
     settle, baseline = (round(each * 1e-3 * rate) for each in (config.settle_ms, config.baseline_ms))
     lengths = command.lengths[sweeps].tolist()
     return [

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.analysers._iv_case import Case
 from ephysplast.analysers._iv_correct import Points
 from ephysplast.analysers._iv_fit import Fitted
-from ephysplast.analysers._iv_words import bend, minus
+from ephysplast.analysers._iv_words import bend
 from ephysplast.analysers._nernst import ghk_chloride_mm
 from ephysplast.errors import OK
 from ephysplast.recording import FloatArray

@@ -14,11 +14,10 @@ from ephysplast.analysers._iv_protocol import (
     Steps,
     find_protocol,
     levels_over,
-    read_command,
-    voltage_commands,
 )
 from ephysplast.analysers._iv_steady import read_steps
 from ephysplast.analysers._ramp import read_ramps
+from ephysplast.analysers._segments import commands_of, read_command
 from ephysplast.analysers._windows import rows_around
 from ephysplast.errors import OK, EphysplastError
 from ephysplast.recording import Channel, FloatArray, IntArray, Recording
@@ -50,7 +49,7 @@ def measure_total(
     if config.increment_mv or config.first_mv:
         protocol = _told(sweeps, rate, config)
     else:
-        traces = voltage_commands(recording, channel)
+        traces = commands_of(recording, channel, "mV")
         commands = read_command(traces[0], sweeps) if traces else []
         protocol = (find_protocol(commands, rate, config) or NO_PROTOCOL) if traces else NO_COMMAND
     if isinstance(protocol, str):
@@ -165,7 +164,7 @@ def _held(
     if config.increment_mv or config.first_mv:
         told = config.first_mv + config.increment_mv * sweeps.astype(np.float64)
         return _Held(told, np.full(sweeps.size, np.inf), measure_access(recording, channel, sweeps, []))
-    traces = voltage_commands(recording, channel)
+    traces = commands_of(recording, channel, "mV")
     if not traces:
         return None
     commands, rate = read_command(traces[0], sweeps), traces[0].rate_hz

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ephysplast.analysers._segments import Segment, read_segments
-from ephysplast.recording import Channel, FloatArray, IntArray, Recording, Trace
+from ephysplast.analysers._segments import Segment
+from ephysplast.recording import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from ephysplast.analysers.current_voltage import CurrentVoltageConfig
@@ -39,28 +39,6 @@ class Ramps(NamedTuple):
     """The ramps of each sweep, in order of time."""
 
     limbs: tuple[tuple[Segment, ...], ...]
-
-
-def voltage_commands(recording: Recording, channel: Channel) -> list[Trace]:
-    """List where the command may be: the channel's own first, then recorded potentials that nobody clamps."""
-    own = [channel.command] if channel.command is not None and channel.command_unit == "mV" else []
-    recorded = [
-        each.trace
-        for each in recording.channels
-        if each.name != channel.name
-        and each.unit == "mV"
-        and not each.doubt
-        and (each.clamp == "unknown" or (each.electrode and each.electrode == channel.electrode))
-    ]
-    return own + recorded
-
-
-def read_command(command: Trace, sweeps: IntArray) -> list[Command]:
-    """Take the command of each sweep apart."""
-    rate = command.rate_hz
-    if command.same_every_sweep and sweeps.size:
-        return [read_segments(command.sweep(int(sweeps[0])), rate)] * sweeps.size
-    return [read_segments(command.sweep(int(sweep)), rate) for sweep in sweeps]
 
 
 def levels_over(commands: Sequence[Command], first: IntArray, stop: IntArray) -> tuple[FloatArray, IntArray]:

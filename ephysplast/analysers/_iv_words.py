@@ -1,11 +1,11 @@
 """What is said about a reversal: corrections, doubts, reasons."""
 
-import re
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.analysers._iv_case import Case, bent_crossing
 from ephysplast.analysers._iv_correct import Points, Series
 from ephysplast.analysers._iv_fit import Fitted
@@ -13,8 +13,6 @@ from ephysplast.statistics import Interval
 
 if TYPE_CHECKING:
     from ephysplast.analysers.reversal import CellConditions
-
-_NEGATIVE: Final = re.compile(r"-(?=\d)")
 
 
 def no_slope(value: float, interval: Interval, case: Case) -> str:
@@ -66,8 +64,3 @@ def current_at(points: Points, potential_mv: float) -> float:
     """Whole pipette current at a membrane potential, from a line through all readings."""
     slope, start = np.polyfit(points.vm_mv - potential_mv, points.total_pa, 1)
     return float(start) if isfinite(slope) else nan
-
-
-def minus(text: str) -> str:
-    """Write negative numbers with a true minus sign."""
-    return _NEGATIVE.sub("−", text)

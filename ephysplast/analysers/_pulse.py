@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast.analysers._segments import commands_of
 from ephysplast.analysers._steps import Step, find_steps, step_sizes
 from ephysplast.errors import SettingsError
 from ephysplast.recording import Channel, FloatArray, IntArray, Recording, Trace
@@ -43,7 +44,7 @@ class Pulse(NamedTuple):
 
 def find_pulse(recording: Recording, channel: Channel, sweeps: IntArray, config: "TestPulseConfig") -> Pulse | str:
     """Find the test pulse of a channel, or say why there is none."""
-    commands = _commands(recording, channel)
+    commands = commands_of(recording, channel, {"voltage": "mV", "current": "pA"}[channel.clamp])
     if config.stop_ms:
         return _as_set(commands, channel, sweeps, config)
     for command in commands:
@@ -99,21 +100,6 @@ def _regress(columns: FloatArray, rows: FloatArray) -> tuple[FloatArray, float]:
     solve: FloatArray = np.linalg.solve(columns.T @ columns, columns.T).astype(np.float64)
     rest = rows - (rows @ solve.T) @ columns.T
     return solve, float(np.sum(rest**2))
-
-
-def _commands(recording: Recording, channel: Channel) -> list[Trace]:
-    """List where the command may be: the channel's own first, then recorded channels of the command's unit."""
-    unit = {"voltage": "mV", "current": "pA"}[channel.clamp]
-    own = [channel.command] if channel.command is not None and channel.command_unit == unit else []
-    recorded = [
-        each.trace
-        for each in recording.channels
-        if each.name != channel.name
-        and each.unit == unit
-        and not each.doubt
-        and (each.clamp == "unknown" or (each.electrode and each.electrode == channel.electrode))
-    ]
-    return own + recorded
 
 
 def _candidates(command: Trace, sweeps: IntArray, config: "TestPulseConfig") -> list[list[Step]]:

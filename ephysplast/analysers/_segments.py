@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ephysplast.analysers._steps import SLOWEST_EDGE_S
-from ephysplast.recording import FloatArray
+from ephysplast.recording import Channel, FloatArray, IntArray, Recording, Trace
 from ephysplast.statistics import MAD_TO_SD
 
 _MOST: Final = 400  # corners: a command with more of them is no protocol of steps and ramps
@@ -33,6 +33,28 @@ class Segment(NamedTuple):
     begin: float
     end: float
     flat: bool
+
+
+def commands_of(recording: Recording, channel: Channel, unit: str) -> list[Trace]:
+    """List where the command may be: the channel's own first, then recorded channels of its unit that nobody clamps."""
+    own = [channel.command] if channel.command is not None and channel.command_unit == unit else []
+    recorded = [
+        each.trace
+        for each in recording.channels
+        if each.name != channel.name
+        and each.unit == unit
+        and not each.doubt
+        and (each.clamp == "unknown" or (each.electrode and each.electrode == channel.electrode))
+    ]
+    return own + recorded
+
+
+def read_command(command: Trace, sweeps: IntArray) -> list[tuple[Segment, ...]]:
+    """Take the command of each sweep apart, once where all are the same."""
+    rate = command.rate_hz
+    if command.same_every_sweep and sweeps.size:
+        return [read_segments(command.sweep(int(sweeps[0])), rate)] * sweeps.size
+    return [read_segments(command.sweep(int(sweep)), rate) for sweep in sweeps]
 
 
 def read_segments(command: FloatArray, rate_hz: float) -> tuple[Segment, ...]:

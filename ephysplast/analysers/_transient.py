@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ephysplast.recording import FloatArray
+from ephysplast.statistics import MAD_TO_SD
 
 DISTORTED = "the transient does not begin with the step (capacitance over-compensated?), so its peak is unknown"
 NOT_A_MEMBRANE = "the voltage does not relax as a membrane does"
@@ -121,7 +122,7 @@ def voltage_clamp_shape(mean: FloatArray, *, steady: float, search: int) -> Shap
     half_at = int(np.argmax(mean[: peak_at + 1] >= 0.5 * peak))
     begin = peak_at + (peak_at - half_at) + 1
     decay = mean[begin:] - steady
-    noise = 1.4826 * float(np.median(np.abs(np.diff(mean[-search:])))) / np.sqrt(2.0)
+    noise = MAD_TO_SD * float(np.median(np.abs(np.diff(mean[-search:])))) / np.sqrt(2.0)
     if decay.size < 12 or peak - steady < max(8.0 * noise, 0.05 * abs(steady)) or decay[0] < 4.0 * noise:
         return ABSENT
     width = int(np.clip(np.argmax(decay < decay[0] / np.e) or decay.size, 3, decay.size // 3))

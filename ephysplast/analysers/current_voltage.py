@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast._words import minus
 from ephysplast.analysers._iv_evoked import NO_RESPONSE, read_evoked
 from ephysplast.analysers._iv_measure import check_alike, drawn_at, measure_evoked, measure_total, no_readings
 from ephysplast.analysers._iv_protocol import count_levels
@@ -390,6 +391,6 @@ def _assessed(made: CurrentVoltage) -> CurrentVoltage:
         return replace(made, status=said[0] if len(said) == 1 else f"no sweep can be used: {'; '.join(said)}")
     levels = made.command_mv[used]
     if count_levels(levels, made.config.smallest_difference_mv) < 2:
-        held = f"one holding potential only ({float(np.median(levels)):.0f} mV)".replace("-", "−")
+        held = minus(f"one holding potential only ({float(np.median(levels)):.0f} mV)")
         return replace(made, status=f"{held}: where a current reverses takes at least two")
     return replace(made, status=made.status if made.status == NO_RESPONSE else OK)

@@ -1,6 +1,5 @@
 """Intrinsic excitability of a cell: rheobase, f–I gain, threshold, input resistance, sag, time constant."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from math import inf, nan
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast._words import minus
 from ephysplast.analysers._cell_view import View, passive_of, without_bridge
 from ephysplast.analysers._gain import gain_between, gain_of, mean_of, rising
 from ephysplast.analysers._rheobase import SAME_PA, distinct, ramp_rheobase, step_rheobase, tally
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BoolArray = NDArray[np.bool_]
-_NEGATIVE = re.compile(r"-(?=\d)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,8 +374,7 @@ def _first_spike(view: View, config: ExcitabilityConfig, error_mohm: float) -> d
 
 def _for_people(estimate: Estimate) -> Estimate:
     """Write negative numbers in words with a true minus sign."""
-    status, method = (_NEGATIVE.sub("−", each) for each in (estimate.status, estimate.method))
-    return replace(estimate, status=status, method=method)
+    return replace(estimate, status=minus(estimate.status), method=minus(estimate.method))
 
 
 def _range(values: FloatArray) -> str:

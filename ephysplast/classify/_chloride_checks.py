@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.analysers.reversal import ReversalResult
 from ephysplast.errors import OK
 from ephysplast.verdict import QualityCheck
 
-_NEGATIVE: Final = re.compile(r"-(?=\d)")
 _LETTERS: Final = re.compile(r"[^a-z]+")
 _KEEPS_CHLORIDE: Final = (
     "gramicidin", "cellattached", "noninvasive", "optical", "imaging", "onchannel", "oncell", "nmda", "clomeleon",
@@ -20,11 +20,6 @@ _OPENS: Final = ("wholecell", "amphotericin", "nystatin", "betaescin", "escin", 
 _PASS_CHLORIDE: Final = ("amphotericin", "nystatin", "betaescin", "escin")
 _RS_CHANGE = 0.2
 _USUAL_JUNCTION_MV = 15.0
-
-
-def minus(text: str) -> str:
-    """Write negative numbers with a true minus sign."""
-    return _NEGATIVE.sub("−", text)
 
 
 def is_dialysed(configuration: str) -> bool:

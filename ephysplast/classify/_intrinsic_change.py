@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.analysers.excitability import ExcitabilityResult
 from ephysplast.classify._intrinsic_gain import matched_gains
 from ephysplast.errors import OK
@@ -199,7 +200,7 @@ def number(value: float, decimals: int, *, sign: bool = False) -> str:
     """Write a number with a true minus sign, and none before a zero."""
     rounded = round(value, decimals) + 0.0 if isfinite(value) else value
     written = f"{rounded:{'+' if sign and rounded else ''}.{decimals}f}"
-    return written.replace("-", "−").replace("inf", "∞")
+    return minus(written.replace("inf", "∞"))
 
 
 def _decimals(unit: str, *values: float) -> int:

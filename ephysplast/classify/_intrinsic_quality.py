@@ -9,7 +9,7 @@ from ephysplast.analysers.excitability import ExcitabilityResult
 from ephysplast.classify._intrinsic_change import number, with_unit
 from ephysplast.errors import OK
 from ephysplast.result import Estimate
-from ephysplast.verdict import QualityCheck
+from ephysplast.verdict import Check, QualityCheck
 
 if TYPE_CHECKING:
     from ephysplast.classify.intrinsic import IntrinsicConfig
@@ -69,8 +69,9 @@ def _repeats(before: ExcitabilityResult, after: ExcitabilityResult) -> QualityCh
     name = "repeats"
     if "ramp" in (before.protocol, after.protocol):
         fewest = min(before.n_sweeps, after.n_sweeps)
-        outcome, said = ("pass" if fewest >= 3 else "warn"), f"{before.n_sweeps} ramps before, {after.n_sweeps} after"
-        return QualityCheck(name=name, outcome=outcome, sentence=said)  # type: ignore[arg-type]
+        outcome: Check = "pass" if fewest >= 3 else "warn"
+        said = f"{before.n_sweeps} ramps before, {after.n_sweeps} after"
+        return QualityCheck(name=name, outcome=outcome, sentence=said)
     if not (before.n_repeats.size and after.n_repeats.size):
         return QualityCheck(name=name, outcome="not testable", sentence="no steps to count")
     each = [float(np.median(phase.n_repeats)) for phase in (before, after)]

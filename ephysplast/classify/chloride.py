@@ -6,8 +6,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.analysers.reversal import ReversalResult
-from ephysplast.classify._chloride_checks import check_phases, is_dialysed, minus
+from ephysplast.classify._chloride_checks import check_phases, is_dialysed
 from ephysplast.errors import LEVELS, OK, check_settings
 from ephysplast.recording import FloatArray
 from ephysplast.statistics import NO_INTERVAL, Interval, percentile_interval
@@ -188,7 +189,7 @@ def _potential(before: ReversalResult, after: ReversalResult, config: ChlorideCo
     rest = [each.rest_mv for each in (before, after) if isfinite(each.rest_mv)]
     if rest:
         mean = float(np.mean(rest))
-        return mean, f"rest, {mean:.0f} mV"
+        return mean, f"rest ({mean:.0f} mV)"
     return _USUAL_MV, f"{_USUAL_MV:.0f} mV (the resting potential is not known)"
 
 
@@ -308,7 +309,7 @@ def _evidence(
     e_gaba, conductance = _points(shift, "E_GABA"), _points(ratio, "conductance")
     rows = (
         _row("E_GABA (mV)", shift.value, shift.interval, e_gaba, "shift of E_GABA", "mV"),
-        _row("conductance (ratio)", ratio.value, ratio.interval, conductance, "conductance, after/before", ""),
+        _row("conductance (ratio)", ratio.value, ratio.interval, conductance, "conductance after/before", ""),
     )
     if not (isfinite(shift.value) and isfinite(ratio.value)):
         why = shift.why if not isfinite(shift.value) else ratio.why
@@ -345,7 +346,7 @@ def _interval(draws: FloatArray, config: ChlorideConfig) -> Interval:
 
 def _row(index: str, value: float, interval: Interval, points_to: PointsTo, name: str, unit: str) -> Evidence:
     numbers = f"{value:+.2f}" if unit else f"{value:.2f}"
-    sentence = minus(f"{name} {numbers}{' ' + unit if unit else ''}{_bracket(interval, 2)}")
+    sentence = minus(f"{name}: {numbers}{' ' + unit if unit else ''}{_bracket(interval, 2)}")
     if not isfinite(value):
         return Evidence(index=index, sentence=f"{name} is not available")
     return Evidence(

@@ -238,9 +238,10 @@ def _named(name: str, values: FloatArray, roles: Mapping[str, str]) -> Unit | No
     if re.search("percent|pct", plain):
         relative = "baseline" in plain or "control" in plain or "normali" in plain
         return Unit(name="percent of baseline" if relative else "percent", how=how)
-    for word, unit in (("fraction", "fraction"), ("ratio", "ratio")):
-        if word in plain:
-            return Unit(name=unit, how=how)  # type: ignore[arg-type]
+    plainly: tuple[ChangeUnit, ...] = ("fraction", "ratio")
+    for unit in plainly:
+        if unit in plain:
+            return Unit(name=unit, how=how)
     return None
 
 

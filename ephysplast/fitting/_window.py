@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from ephysplast._words import minus
 from ephysplast.recording import FloatArray
 
 Role: TypeAlias = Literal["shape", "amplitude", "offset", "noise"]
@@ -117,8 +118,8 @@ class Parameter:
         '15.3 %'
         """
         if self.role == "shape":
-            return f"{value:.3g} {self.unit}".rstrip().replace("-", "−")
-        return f"{100 * value + 0.0:.3g} %".replace("-", "−")
+            return minus(f"{value:.3g} {self.unit}".rstrip())
+        return minus(f"{100 * value + 0.0:.3g} %")
 
     def bounds(self, scale: float = 1.0) -> tuple[float, float]:
         """Return the bounds, those of a change times `scale`."""

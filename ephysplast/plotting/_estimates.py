@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.errors import OK, EphysplastError, near_names
 from ephysplast.plotting.style import GREY, INK, SMALL_PT, phase_colour, plain, robust_limits, size_pt, text_width_pt
 from ephysplast.result import Estimate, Result
@@ -90,8 +91,8 @@ def draw_estimates(axes: "Axes", results: Mapping[str, Result], *, quantity: str
         if each.status == OK:
             draw_interval(axes, each, at=float(i), colour=phase_colour(name, names), label=plain(name))
         else:
-            style = {"ha": "center", "va": "center", "color": GREY, "fontsize": SMALL_PT}
-            axes.text(i, 0.5, bound_words(each) or "none", transform=axes.get_xaxis_transform(), **style)  # type: ignore[arg-type]
+            style: dict[str, Any] = {"ha": "center", "va": "center", "color": GREY, "fontsize": SMALL_PT}
+            axes.text(i, 0.5, bound_words(each) or "none", transform=axes.get_xaxis_transform(), **style)
 
 
 def draw_interval(
@@ -106,9 +107,9 @@ def draw_interval(
         edge_high,
     )
 
-    def line(along: Sequence[float], **how: object) -> None:
+    def line(along: Sequence[float], **how: Any) -> None:
         across = [at] * len(along)
-        axes.plot(*((along, across) if horizontal else (across, along)), **how)  # type: ignore[arg-type]
+        axes.plot(*((along, across) if horizontal else (across, along)), **how)
 
     if estimate.is_bracket:
         line(ends.tolist(), color=colour, linewidth=6.0, alpha=0.25, solid_capstyle="butt", zorder=3, label="bracket")
@@ -165,7 +166,7 @@ def spoken(estimate: Estimate, unit: str, *, decimals: int | None = None) -> str
 def number(value: float, decimals: int | None = None) -> str:
     """Write a number with three digits, or so many decimals, and a true minus sign."""
     few = f"{value:.0f}" if np.isfinite(value) and abs(value) >= 1000 else f"{value:.3g}"
-    return (few if decimals is None else f"{value:.{decimals}f}").replace("-", "−").replace("inf", "∞")
+    return minus((few if decimals is None else f"{value:.{decimals}f}").replace("inf", "∞"))
 
 
 def shown_quantities(results: Mapping[str, Result], quantities: Sequence[str]) -> list[str]:

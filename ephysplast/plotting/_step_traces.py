@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.errors import OK
 from ephysplast.plotting._blocks import excuse, head, scale_bars
 from ephysplast.plotting._estimates import number
@@ -298,7 +299,7 @@ def _mark_rest(axes: "Axes", block: _Block, left: float) -> None:
     if not np.isfinite(rest_mv):
         return
     axes.annotate(
-        f"{rest_mv:.0f} mV".replace("-", "−"),
+        minus(f"{rest_mv:.0f} mV"),
         xy=(left, rest_mv),
         xytext=(-2, 0),
         textcoords="offset points",

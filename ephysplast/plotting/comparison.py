@@ -172,11 +172,13 @@ def _limits(values: "FloatArray") -> tuple[float, float]:
 
 def _words(comparison: "WindowComparison", names: tuple[str, str]) -> list[str]:
     """Say each parameter in both conditions and its difference; a reason stands where there is no value."""
+    from ephysplast.fitting import NOISE
+
     found = [f"Each parameter in {names[0]} and in {names[1]}, and the difference, with posterior intervals:"]
-    parameters = (*comparison.window.parameters, None)
+    parameters = (*comparison.window.parameters, NOISE)
     rows = zip(parameters, comparison.first.estimates, comparison.second.estimates, comparison.difference, strict=True)
     for parameter, first, second, apart in rows:
-        symbol, said = (parameter.symbol, parameter.said) if parameter else ("σ", _percent)
+        symbol, said = parameter.symbol, parameter.said
 
         def written(each: "Estimate", said: "Callable[[float], str]" = said) -> str:
             return f"{said(each.value)} [{said(each.low)}, {said(each.high)}]" if each.status == OK else "–"
@@ -184,7 +186,3 @@ def _words(comparison: "WindowComparison", names: tuple[str, str]) -> list[str]:
         why = "" if apart.status == OK else f" ({apart.status})"
         found.append(f"{symbol}: {written(first)}; {written(second)}; difference {written(apart)}{why}.")
     return found
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %".replace("-", "−")

@@ -1,7 +1,7 @@
 """The excitability of a cell: its f–I curve, its spikes, and the whole on one page."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -132,8 +132,8 @@ def draw_fi_curve(axes: "Axes", results: "Mapping[str, ExcitabilityResult]") -> 
     axes.axhline(0.0, color=GREY, linewidth=0.5, zorder=1)
     for i, (name, each) in enumerate(shown.items()):
         colour = phase_colour(name, names)
-        style = {"color": colour, "marker": "o", "markersize": 3.0, "linewidth": 0.6, "alpha": 0.9}
-        axes.plot(each.current_pa, each.rate_hz, label=plain(name), zorder=3, **style)  # type: ignore[arg-type]
+        style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 3.0, "linewidth": 0.6, "alpha": 0.9}
+        axes.plot(each.current_pa, each.rate_hz, label=plain(name), zorder=3, **style)
         _draw_gain(axes, each, colour)
         if each.rheobase_pa.status == OK:
             at = -0.07 * top * (i + 1)
@@ -160,8 +160,8 @@ def draw_firing_probability(axes: "Axes", results: "Mapping[str, ExcitabilityRes
     axes.set_yticks([0, 1])
     axes.axhline(0.5, color=GREY, linewidth=0.5, linestyle=(0, (4, 3)), zorder=1)
     for name, each in results.items():
-        style = {"color": phase_colour(name, names), "marker": "o", "markersize": 2.5, "linewidth": 0.8}
-        axes.plot(each.current_pa, each.fired, label=plain(name), **style)  # type: ignore[arg-type]
+        style: dict[str, Any] = {"color": phase_colour(name, names), "marker": "o", "markersize": 2.5, "linewidth": 0.8}
+        axes.plot(each.current_pa, each.fired, label=plain(name), **style)
     axes.set_ylabel("P(spike)", fontsize=SMALL_PT)
     axes.tick_params(axis="x", labelbottom=False)
 
@@ -195,8 +195,8 @@ def draw_ramp_currents(
     axes.set_xlim(-0.6, len(names) - 0.4)
     for i, (name, each) in enumerate(currents.items()):
         aside = np.linspace(-0.3, -0.12, len(each)) if len(each) > 1 else np.array([-0.2])
-        dots = {"s": 7.0, "color": phase_colour(name, names), "alpha": 0.4, "linewidths": 0.0}
-        axes.scatter(i + aside, np.clip(each, low, high), label=f"ramps, {name}", **dots)  # type: ignore[arg-type]
+        dots: dict[str, Any] = {"s": 7.0, "color": phase_colour(name, names), "alpha": 0.4, "linewidths": 0.0}
+        axes.scatter(i + aside, np.clip(each, low, high), label=f"ramps, {name}", **dots)
         if name in results and results[name].rheobase_pa.status == OK:
             rheobase = results[name].rheobase_pa
             draw_interval(axes, rheobase, at=i + 0.12, colour=phase_colour(name, names), label=f"rheobase, {name}")

@@ -234,9 +234,11 @@ def _small(text: str) -> list[str]:
 
 def _parameter_words(fitted: "WindowFit") -> list[str]:
     """Say the parameters of a window with their intervals, and below them why some have none."""
+    from ephysplast.fitting import NOISE
+
     known, missing = [], []
-    for parameter, each in zip((*fitted.window.parameters, None), fitted.estimates, strict=True):
-        symbol, said = (parameter.symbol, parameter.said) if parameter else ("σ", _percent)
+    for parameter, each in zip((*fitted.window.parameters, NOISE), fitted.estimates, strict=True):
+        symbol, said = parameter.symbol, parameter.said
         if each.status == OK:
             known.append(f"{symbol} {said(each.value)} [{said(each.low)}, {said(each.high)}]")
         else:
@@ -247,7 +249,3 @@ def _parameter_words(fitted: "WindowFit") -> list[str]:
     head = f"{fitted.window.title}: {fitted.window.formula}. {'; '.join(known)}."
     tail = "Brackets are posterior intervals. * a parameter is at a bound or not identifiable."
     return [head, *missing, tail]
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %".replace("-", "−")

@@ -1,7 +1,7 @@
 """Where an inhibitory current reverses: its I–V, what moved it, and the whole on one page."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -201,8 +201,8 @@ def _draw_readings(axes: "Axes", result: "ReversalResult", colour: str, name: st
     reversal = result.reversal_mv.value
     if x.size and np.isfinite(reversal) and not x[0] <= reversal <= x[-1]:
         end = 0 if reversal < x[0] else -1
-        dotted = {"color": colour, "linewidth": 0.9, "linestyle": (0, (1, 1.5)), "label": "extrapolated"}
-        axes.plot([x[end], reversal], [y[end], 0.0], **dotted)  # type: ignore[arg-type]
+        dotted: dict[str, Any] = {"color": colour, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+        axes.plot([x[end], reversal], [y[end], 0.0], label="extrapolated", **dotted)
 
 
 def _draw_reversal(axes: "Axes", result: "ReversalResult", colour: str, name: str) -> None:

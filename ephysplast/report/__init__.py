@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ephysplast
+from ephysplast._files import write_text
 from ephysplast.experiment import CELL_KINDS
 from ephysplast.study import FIGURES, slug, study_table
 from ephysplast.study.sentences import interval_in_words, quantity_in_words
@@ -44,9 +45,7 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
         counts=_counts(frames["experiments"]),
     )
     target = out / FILE
-    temporary = target.with_name(f".{FILE}.tmp")
-    temporary.write_text(page, encoding="utf-8", newline="\n")
-    temporary.replace(target)
+    write_text(target, page)
     return target
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from math import isfinite, nan
 from typing import Final
 
+from ephysplast._words import minus
 from ephysplast.analysers.reversal import CellConditions
 from ephysplast.errors import ManifestError, near_names
 from ephysplast.experiment import RESPONSE_KINDS, Experiment, ResponseKind
@@ -120,7 +121,7 @@ def _number(experiment: Experiment, column: str) -> float:
     value = float(re.sub(r"\s", "", match[1]).replace(",", "."))
     is_share = column == "compensation_percent" and 0.0 < value < 1.0
     if not low <= value <= high or is_share:
-        wanted = f"{low:g} to {high:g} {unit}".replace("-", "−") + (", and no share of 1" if is_share else "")
+        wanted = minus(f"{low:g} to {high:g} {unit}") + (", and no share of 1" if is_share else "")
         raise _wrong(experiment, column, got=f"'{text}'", wanted=wanted, remedy=_HINTS.get(column, ""))
     return value
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from zlib import crc32
 
 import ephysplast
+from ephysplast._files import write_text
 from ephysplast.errors import EphysplastError
 from ephysplast.experiment import CELL_KINDS, Experiment
 from ephysplast.study.measure import analyse_experiment
@@ -95,7 +96,7 @@ def run_study(
     chosen = settings or Settings()
     folder = out / FIGURES if figures else None
     _make_folders(out, *([folder] if folder else []))
-    _write_text(out / SETTINGS_USED, to_toml(chosen))
+    write_text(out / SETTINGS_USED, to_toml(chosen))
     with Store(out / FILE) as store:
         store.arrange(tuple(each.name for each in experiments))
         todo = []
@@ -266,7 +267,7 @@ def _export(store: Store, out: Path) -> None:
         frame = in_order(store.frame(table)) if table == "experiments" else store.frame(table)
         target = out / f"{table}.csv"
         if len(frame):
-            _write_text(target, frame.map(_harmless).to_csv(index=False, lineterminator="\n"))
+            write_text(target, frame.map(_harmless).to_csv(index=False, lineterminator="\n"))
         else:
             target.unlink(missing_ok=True)
 
@@ -302,19 +303,3 @@ def _leave_with_the_batch() -> None:
 def _end_after(batch: BaseProcess) -> None:
     batch.join()
     os._exit(1)
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise EphysplastError(
-            f"{path} cannot be written",
-            got=error.strerror or str(error),
-            remedy="close it in the program that has it open (Excel locks what it shows), make room on the disk, "
-            "and run the same command again: what was measured is kept",
-        ) from error

@@ -3,6 +3,7 @@
 import math
 from typing import Final
 
+from ephysplast._words import minus
 from ephysplast.errors import OK
 from ephysplast.result import Estimate
 from ephysplast.study.measured import CellPhase, ExcitabilityPhase
@@ -83,7 +84,7 @@ def _number(value: float, decimals: int | None, sign: bool) -> str:
         written = f"{round(value, decimals) + 0.0:{plus}.{decimals}f}"  # no minus before a zero
     else:
         written = f"{value:{plus}.0f}" if math.isfinite(value) and abs(value) >= _THREE_DIGITS else f"{value:{plus}.3g}"
-    return written.replace("-", "−").replace("inf", "∞")
+    return minus(written.replace("inf", "∞"))
 
 
 def changes_in_words(verdict: Verdict) -> str:

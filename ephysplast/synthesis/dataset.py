@@ -1,6 +1,7 @@
 """The sample data as files: recordings, manifest and truth."""
 
 import csv
+import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from math import isnan
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from ephysplast._files import write_text
 from ephysplast.io import write_abf, write_nwb
 from ephysplast.synthesis import cell_tables, synapse_tables
 from ephysplast.synthesis.blocks import Block
@@ -132,9 +134,9 @@ def _four_digits(value: float) -> str:
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return temporary.replace(path)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, table.getvalue())
+    return path

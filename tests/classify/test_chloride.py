@@ -81,11 +81,11 @@ def test_the_parts_of_a_verdict_sum_to_the_change():
 
 def test_where_it_is_split_is_said():
     before, after = phase(), phase(-64.0, seed=1)
-    assert "at rest, −60 mV" in judge(before, after).sign_sentence
-    assert "at −50 mV" in judge(before, after, at_mv=-50.0).sign_sentence
+    assert "change of the current at rest (−60 mV): −" in judge(before, after).sign_sentence
+    assert "change of the current at −50 mV: −" in judge(before, after, at_mv=-50.0).sign_sentence
     nowhere = replace(KNOWN, rest_mv=float("nan"))
     unknown = judge(phase(conditions=nowhere), phase(-64.0, seed=1, conditions=nowhere))
-    assert "at −60 mV (the resting potential is not known)" in unknown.sign_sentence
+    assert "at −60 mV (the resting potential is not known): −" in unknown.sign_sentence
 
 
 # ---- the four answers, and none

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ephysplast.quantal.priors import LocusPriors
+from ephysplast.statistics import MAD_TO_SD
 
 FloatArray = NDArray[np.float64]
 
@@ -120,7 +121,7 @@ class PhaseSummary:
 def summarise(values: FloatArray, priors: LocusPriors) -> PhaseSummary:
     """Where the mean and the drift of a phase are likely to be, from winsorised values."""
     middle = np.median(values)
-    spread = max(1.4826 * float(np.median(np.abs(values - middle))), 0.5 * float(values.std()), 1e-3)
+    spread = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), 0.5 * float(values.std()), 1e-3)
     tame = np.clip(values, middle - 4.0 * spread, middle + 4.0 * spread)
     course = ramp(values.size)
     weight = float(course @ course)

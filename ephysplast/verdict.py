@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from math import nan
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
+
 from ephysplast.errors import OK
 from ephysplast.recording import FloatArray
-from ephysplast.result import Result
+from ephysplast.result import Estimate, Result
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +18,9 @@ Sign: TypeAlias = Literal[
     "LTP", "LTD", "up", "down", "E_GABA shift", "conductance change", "both",
     "no change", "inconclusive", "undetermined", "refused", "not asked",
 ]  # fmt: skip
-Locus: TypeAlias = Literal["pre", "post", "undetermined", "not asked"]
+Locus: TypeAlias = Literal[
+    "pre", "pre-or-silent", "post", "chloride", "post-or-chloride", "mixed", "undetermined", "not asked"
+]  # fmt: skip
 PointsTo: TypeAlias = Literal[
     "pre", "post", "up", "down", "E_GABA", "conductance", "neither", "undetermined", "not available"
 ]
@@ -69,6 +73,11 @@ class CvPlane:
     phi_deg : float
         Angle from the diagonal, for growth and decline alike: above 0 a change of release probability, 0 of release
         sites, −45 of quantal size.
+    theory_r : numpy.ndarray, shape (n_points,)
+        Mean ratios of the theory curves; empty when they were not computed.
+    theory_y : mapping of str to numpy.ndarray, shape (n_points,)
+        ``"p"``, ``"n"``, ``"q"`` → CV⁻² ratio of a pure change of each, with the release probability before and the
+        quantal variability that the posterior gives; NaN where a release probability would be above 1.
     """
 
     r: float
@@ -76,6 +85,65 @@ class CvPlane:
     r_boot: FloatArray
     y_boot: FloatArray
     phi_deg: float
+    theory_r: FloatArray = field(default_factory=lambda: np.empty(0))
+    theory_y: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseEstimate:
+    """Release before and after under one locus: what the amplitudes say of n, p and q if the change was there.
+
+    Attributes
+    ----------
+    locus : str
+        ``"p"``, ``"n"``, ``"q"`` or ``"p+q"``.
+    probability : float
+        Of this locus.
+    n_before, n_after, p_before, p_after : Estimate
+        Release sites and release probability: median and 95 % interval.
+    q_before, q_after : Estimate
+        Quantal amplitude in the unit of the amplitudes.
+    """
+
+    locus: str
+    probability: float
+    n_before: Estimate
+    n_after: Estimate
+    p_before: Estimate
+    p_after: Estimate
+    q_before: Estimate
+    q_after: Estimate
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AmplitudeFit:
+    """First responses of both phases, and the distribution that the likeliest locus gives them.
+
+    Attributes
+    ----------
+    before, after : numpy.ndarray, shape (n_sweeps,)
+        Amplitudes that were judged.
+    unit : str
+        Of the amplitudes.
+    at : numpy.ndarray, shape (n_points,)
+        Amplitudes at which the densities are given.
+    density_before, density_after : numpy.ndarray, shape (n_points,)
+        Mean over draws of the posterior; per unit of amplitude. Drift and graded onset are left out.
+    noise_before, noise_after : float
+        Standard deviation of the recording noise of each phase.
+    locus : str
+        The likeliest locus, whose distribution this is.
+    """
+
+    before: FloatArray
+    after: FloatArray
+    unit: str
+    at: FloatArray
+    density_before: FloatArray
+    density_after: FloatArray
+    noise_before: float
+    noise_after: float
+    locus: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,12 +166,16 @@ class Verdict(Result):
         Confidence level of the intervals.
     sign_sentence : str
         The sign with its numbers and, when inconclusive, what it would take.
-    locus : {"pre", "post", "undetermined", "not asked"}
-        Asked only for LTP and LTD.
+    locus : {"pre", "pre-or-silent", "post", "chloride", "post-or-chloride", "mixed", "undetermined", "not asked"}
+        Asked only for LTP and LTD. *pre*: release probability; *pre-or-silent*: the number of active sites, or that
+        together with release probability; *post*: quantal amplitude; *chloride*: the driving force of an inhibitory
+        response; *post-or-chloride*: quantal amplitude of an inhibitory response whose driving force is not known;
+        *mixed*: release probability and quantal amplitude.
     locus_sentence : str
         Why.
     locus_probabilities : mapping of str to float
-        Posterior over loci; empty while only classical indices were used.
+        Posterior over ``"p"``, ``"n"``, ``"q"``, ``"p+q"``, and ``"chloride"`` where it was measured; empty when the
+        question could not be put.
     evidence : tuple of Evidence
         Every classical index.
     quality : tuple of QualityCheck
@@ -112,6 +184,10 @@ class Verdict(Result):
         Sweeps used.
     cv_plane : CvPlane or None
         For the figure; None when the locus was not asked or the variance cannot be told from the noise.
+    release : tuple of ReleaseEstimate
+        n, p and q before and after under each locus; empty with the probabilities.
+    amplitude_fit : AmplitudeFit or None
+        For the figure; None with the probabilities.
     """
 
     status: str = OK
@@ -129,6 +205,8 @@ class Verdict(Result):
     n_baseline: int = 0
     n_post: int = 0
     cv_plane: CvPlane | None = None
+    release: tuple[ReleaseEstimate, ...] = ()
+    amplitude_fit: AmplitudeFit | None = None
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row: the verdict, with three columns for each index of the evidence."""
@@ -147,6 +225,7 @@ class Verdict(Result):
             "sign_sentence": self.sign_sentence,
             "locus_sentence": self.locus_sentence,
         }
+        row |= {f"probability {name}": value for name, value in self.locus_probabilities.items()}
         for each in self.evidence:
             row |= {
                 each.index: each.value,

@@ -1,8 +1,9 @@
 """From measurements to a verdict: of a synapse (gates, stability, sign, locus), and of the cell itself."""
 
 from ephysplast.classify.chloride import ChlorideConfig, judge_chloride
+from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices
 from ephysplast.classify.intrinsic import IntrinsicConfig, judge_intrinsic
-from ephysplast.classify.locus import LocusConfig, LocusResult, measure_locus
+from ephysplast.classify.locus import Circumstances, DrivingForce, LocusConfig, LocusResult, measure_locus
 from ephysplast.classify.quality import QualityConfig, check_quality
 from ephysplast.classify.run import ClassifyConfig, Gated, classify, gate, judge
 from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
@@ -10,8 +11,12 @@ from ephysplast.classify.stability import StabilityConfig, StabilityResult, chec
 
 __all__ = [
     "ChlorideConfig",
+    "Circumstances",
     "ClassifyConfig",
+    "DrivingForce",
     "Gated",
+    "IndicesConfig",
+    "IndicesResult",
     "IntrinsicConfig",
     "LocusConfig",
     "LocusResult",
@@ -28,5 +33,6 @@ __all__ = [
     "judge_chloride",
     "judge_intrinsic",
     "judge_sign",
+    "measure_indices",
     "measure_locus",
 ]

@@ -1,225 +1,143 @@
-"""Where the change lies, as far as the classical indices can tell."""
+"""Where the change lies: the posterior over loci, with the classical indices beside it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ephysplast.classify.failures import failure_fraction, failure_reading
-from ephysplast.classify.indices import (
-    Direction,
-    Reading,
-    cv_angle,
-    cv_plane,
-    cv_reading,
-    later_to_first,
-    pattern_reading,
-)
-from ephysplast.classify.judgement import Judgement, combine
-from ephysplast.classify.resample import BoolArray, PhaseMoments, Resamples, phase_moments, resample_phases
-from ephysplast.errors import LEVELS, OK, RESAMPLES, check_settings
-from ephysplast.experiment import BASELINE, POST, SweepTable
+from ephysplast.classify._locus_words import Said, agreement, answer_in_words
+from ephysplast.classify._release import amplitude_fit, noise_of, release_estimates, with_theory
+from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices, settled
+from ephysplast.classify.resample import BoolArray
+from ephysplast.errors import OK, check_settings
+from ephysplast.experiment import BASELINE, ResponseKind, SweepTable
+from ephysplast.quantal import LOCI, LocusPosterior, PosteriorConfig, locus_posterior
 from ephysplast.recording import FloatArray
 from ephysplast.result import Result
-from ephysplast.statistics import detrend, outliers
-from ephysplast.verdict import CvPlane, Evidence, Locus
+from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
 if TYPE_CHECKING:
     import pandas as pd
 
+INHIBITORY: frozenset[ResponseKind] = frozenset({"IPSC", "IPSP"})
+
+_NO_SHIFT_SE = 0.15
+"""A driving force that is known worse than this (SE of the logarithm of its ratio) separates nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LocusConfig:
-    """How the indices are read.
+    """Settings of the locus.
 
     Attributes
     ----------
-    settle_min : float
-        Minutes left out after the induction, when the post phase lasts at least twice as long: post-tetanic
-        potentiation is presynaptic and gone after about five.
-    smallest_change_percent : float
-        A smaller change of the mean has no locus: its direction in the CV plane is noise.
-    ppr_margin_percent : float
-        A PPR counts as unchanged when its interval lies within this. A change of release probability that is large
-        enough for LTP moves the PPR of depressing synapses by 15–30 %.
-    ppr_smallest_percent : float
-        A smaller change of PPR is none.
-    ppr_limit_percent : float
-        CV⁻² of the first and of later pulses may agree on *post* among themselves when the PPR's interval at least
-        lies within this; a PPR that may have changed by half forbids it.
-    content_sweeps : int
-        Sweeps that each phase needs for that. With 20 a side a flat CV⁻² is chance too often, as where release
-        probability is low and facilitation strong.
-    outlier_sd : float
-        Sweeps further from the median, in robust SD, are left out to see whether they decide; so is the furthest of
-        each phase in any case.
-    minimum_sweeps : int
-        Fewer in either phase have no locus.
-    level : float
-        Confidence level of each index. Two must agree, so each may be 0.9.
-    release_level : float
-        Level at which CV⁻² of all pulses together must exclude a change of release before *post* is said: new or
-        unsilenced sites leave the PPR alone, and then nothing else stands between them and a wrong call.
-    n_boot : int
-        Bootstrap samples.
+    posterior : PosteriorConfig
+        Probability at which a locus is called, priors, effort.
+    mass_chloride : float
+        Prior probability of a change of the driving force alone, where it was measured, against the loci's own.
+    indices : IndicesConfig
+        Of the classical indices; its `settle_min`, `minimum_sweeps` and `smallest_change_percent` hold for both.
     """
 
-    settle_min: float = 5.0
-    smallest_change_percent: float = 10.0
-    ppr_margin_percent: float = 30.0
-    ppr_smallest_percent: float = 5.0
-    ppr_limit_percent: float = 50.0
-    content_sweeps: int = 50
-    outlier_sd: float = 4.0
-    minimum_sweeps: int = 20
-    level: float = 0.9
-    release_level: float = 0.98
-    n_boot: int = 2000
+    posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
+    mass_chloride: float = 0.3166667
+    indices: IndicesConfig = field(default_factory=IndicesConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        check_settings(
-            self,
-            settle_min=(0.0, inf),
-            smallest_change_percent=(0.0, inf),
-            ppr_smallest_percent=(0.0, self.ppr_margin_percent),
-            ppr_margin_percent=(0.0, self.ppr_limit_percent),
-            outlier_sd=(0.1, inf),
-            minimum_sweeps=(6, inf),
-            level=LEVELS,
-            release_level=LEVELS,
-            n_boot=RESAMPLES,
-        )
+        check_settings(self, mass_chloride=(0.0, 1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrivingForce:
+    """How the driving force of an inhibitory response changed, measured in the same cell.
+
+    Attributes
+    ----------
+    ratio, low, high : float
+        Driving force after / before, with its 95 % interval.
+    source : str
+        Where it comes from, for people.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    source: str = ""
+
+    @property
+    def log_se(self) -> float:
+        """Standard error of the logarithm; infinite where the driving force may have changed its sign."""
+        if not (0.0 < self.low <= self.ratio <= self.high < inf):
+            return inf
+        return float(np.log(self.high / self.low) / (2.0 * 1.96))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What must be known of a response before its locus can be read.
+
+    Attributes
+    ----------
+    response : str
+        ``"EPSC"``, ``"IPSC"``, …
+    opsin : bool
+        Evoked by light: what later pulses do says nothing about release.
+    driving_force : DrivingForce or None
+        For inhibitory responses.
+    """
+
+    response: ResponseKind = "EPSC"
+    opsin: bool = False
+    driving_force: DrivingForce | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LocusResult(Result):
-    """The locus and what speaks for it.
+    """The locus, its probability, and what the classical indices say beside it.
 
     Attributes
     ----------
     status : str
-        ``"ok"``, or why the question could not be put to the indices.
-    locus : {"pre", "post", "undetermined"}
-        The answer.
+        ``"ok"``, or why the question could not be put.
+    locus : str
+        The answer; see :class:`~ephysplast.verdict.Verdict`.
     sentence : str
-        Why.
+        The answer with its numbers, the alternatives that are not excluded, and whether the indices agree.
+    probabilities : dict of str to float
+        Of ``"p"``, ``"n"``, ``"q"``, ``"p+q"`` and, where measured, ``"chloride"``; empty when not put.
+    release : tuple of ReleaseEstimate
+        n, p and q before and after under each locus.
     evidence : tuple of Evidence
-        Every index.
+        Every classical index.
     cv_plane : CvPlane or None
+        For the figure, with theory curves.
+    amplitude_fit : AmplitudeFit or None
         For the figure.
     """
 
     status: str = OK
     locus: Locus
     sentence: str
+    probabilities: dict[str, float] = field(default_factory=dict)
+    release: tuple[ReleaseEstimate, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     cv_plane: CvPlane | None = None
+    amplitude_fit: AmplitudeFit | None = None
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return one row per index."""
+        """Return one row per locus: its probability, and n, p and q before and after with intervals."""
         import pandas as pd
 
-        names = ("index", "value", "low", "high", "points_to", "sentence")
-        return pd.DataFrame([{name: getattr(each, name) for name in names} for each in self.evidence], columns=names)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Phase:
-    amplitude: FloatArray
-    time: FloatArray
-    noise: FloatArray
-    keep: BoolArray
-
-    @classmethod
-    def gather(cls, table: SweepTable, here: BoolArray, outlier_sd: float) -> "_Phase":
-        amplitude, time = table.amplitude[here], table.time_s[here]
-        keep = np.stack([_ordinary(each, time, outlier_sd) for each in amplitude.T], axis=1)
-        return cls(amplitude=amplitude, time=time, noise=table.noise[here], keep=keep)
-
-    @property
-    def level_first(self) -> FloatArray:
-        return detrend(self.amplitude[:, 0], time=self.time)
-
-    def moments(self, weights: FloatArray, *, dropped: bool, trend: bool) -> PhaseMoments:
-        keep = self.keep if dropped else np.ones_like(self.keep)
-        return phase_moments(weights, self.amplitude, time=self.time, noise=self.noise, keep=keep, trend=trend)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Question:
-    """Both phases with their statistics, computed in four ways: with all sweeps or without outliers, trend or not."""
-
-    before: _Phase
-    after: _Phase
-    resamples: Resamples
-    limits: LocusConfig
-    ways: dict[str, tuple[PhaseMoments, PhaseMoments]] = field(default_factory=dict)
-
-    @classmethod
-    def put(cls, before: _Phase, after: _Phase, limits: LocusConfig, rng: np.random.Generator) -> "_Question":
-        resamples = resample_phases(before.level_first, after.level_first, limits.n_boot, rng=rng)
-        names = {
-            (False, True): "",
-            (True, True): "without the most extreme sweeps",
-            (False, False): "when the trend is left in",
-            (True, False): "without the most extreme sweeps and with the trend left in",
-        }
-        ways = {
-            name: (
-                before.moments(resamples.baseline, dropped=dropped, trend=trend),
-                after.moments(resamples.post, dropped=dropped, trend=trend),
-            )
-            for (dropped, trend), name in names.items()
-        }
-        return cls(before=before, after=after, resamples=resamples, limits=limits, ways=ways)
-
-    @property
-    def n_sweeps(self) -> int:
-        """Of the phase that has fewer."""
-        return min(len(self.before.amplitude), len(self.after.amplitude))
-
-    @property
-    def r(self) -> float:
-        before, after = self.ways[""]
-        return float(after.mean[0, 0] / before.mean[0, 0])
-
-    @property
-    def direction(self) -> Direction:
-        return 1 if self.r > 1.0 else -1
-
-    def cv(self, pulses: slice, level: float) -> Reading:
-        readings = {
-            name: cv_reading(
-                before,
-                after,
-                self.direction,
-                self.resamples,
-                level=level,
-                pulses=pulses,
-                smallest_percent=self.limits.smallest_change_percent,
-            )
-            for name, (before, after) in self.ways.items()
-        }
-        return readings.pop("").unless(readings)
-
-    def pattern(self, pulses: slice) -> Reading:
-        readings = {
-            name: pattern_reading(
-                before,
-                after,
-                self.direction,
-                self.resamples,
-                pulses=pulses,
-                level=self.limits.level,
-                margin_percent=self.limits.ppr_margin_percent,
-                smallest_percent=self.limits.ppr_smallest_percent,
-            )
-            for name, (before, after) in self.ways.items()
-            if "trend" not in name  # means do not depend on it
-        }
-        return readings.pop("").unless(readings)
+        rows = []
+        for each in self.release:
+            row: dict[str, object] = {"locus": each.locus, "probability": each.probability}
+            for name in ("n_before", "n_after", "p_before", "p_after", "q_before", "q_after"):
+                estimate = getattr(each, name)
+                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+            rows.append(row)
+        return pd.DataFrame(rows)
 
 
 def measure_locus(
@@ -227,36 +145,37 @@ def measure_locus(
     config: LocusConfig | None = None,
     *,
     rng: np.random.Generator,
-    opsin: bool = False,
+    about: Circumstances | None = None,
     sign: Literal["LTP", "LTD"] | None = None,
 ) -> LocusResult:
-    """Ask every classical index where a change lies, and answer only when they agree.
+    """Weigh release probability, sites and quantal amplitude against each other, from all sweeps and pulses.
 
     Parameters
     ----------
     table : SweepTable
         Baseline and post sweeps of the test pathway.
     config : LocusConfig, optional
-        Limits.
+        Threshold, priors, limits of the indices.
     rng : numpy.random.Generator
-        For the bootstrap.
-    opsin : bool
-        Responses were evoked by light: what a second pulse does then says nothing about release.
+        For the sampling of the posterior and the bootstrap of the indices.
+    about : Circumstances, optional
+        What kind of response it is; an EPSC by default.
     sign : {"LTP", "LTD"}, optional
         The change whose locus is asked; the sweeps used here must show it too.
 
     Returns
     -------
     LocusResult
-        *pre* or *post* needs two indices that agree and none that contradicts; a change of fewer sweeps than the
-        minimum, or smaller than the margin, is *undetermined* with the reason as status.
+        *undetermined* with the reason as status when there are too few sweeps, too small a change, no measured noise
+        or no response above it; *undetermined* with status ``"ok"`` when no locus reaches the stated probability, or
+        when the classical indices agree on the opposite.
 
     Examples
     --------
     >>> rng = np.random.default_rng(2)
     >>> released = [rng.binomial(10, p, (150, 1)) for p in (0.3, 0.6)]
     >>> later = [rng.binomial(10 - each, p) for each, p in zip(released, (0.3, 0.6))]
-    >>> amplitude = np.vstack([np.hstack(pair) for pair in zip(released, later)]).astype(float)
+    >>> amplitude = np.vstack([np.hstack(pair) for pair in zip(released, later)]) + rng.normal(0, 0.1, (300, 2))
     >>> nothing = np.full(300, np.nan)
     >>> table = SweepTable(
     ...     unit="pA", phase=np.repeat(["baseline", "post"], 150), time_s=10.0 * np.arange(300), amplitude=amplitude,
@@ -265,112 +184,130 @@ def measure_locus(
     >>> measure_locus(table, rng=rng).locus
     'pre'
     """
-    limits = config or LocusConfig()
-    here = table.of_phase(BASELINE), _settled(table, limits)
-    if min(each.sum() for each in here) < limits.minimum_sweeps:
-        said = " and ".join(f"{each.sum()} {phase}" for each, phase in zip(here, (BASELINE, POST), strict=True))
-        return _unasked(f"{said} sweeps are too few to ask where the change lies ({limits.minimum_sweeps} needed)")
-    before, after = (_Phase.gather(table, each, limits.outlier_sd) for each in here)
-    if before.amplitude[:, 0].mean() <= 0 or after.amplitude[:, 0].mean() <= 0:
-        return _unasked("a mean response is not above zero, so its variability has no meaning")
-    question = _Question.put(before, after, limits, rng)
-    r = question.r
-    if abs(r - 1.0) < limits.smallest_change_percent / 100.0 or (sign is not None and (r > 1.0) != (sign == "LTP")):
-        return _unasked(
-            f"over the whole post phase the mean went ×{r:.2f} only: so small a change has no locus"
-            if sign is None or (r > 1.0) == (sign == "LTP")
-            else f"over the whole post phase the mean went ×{r:.2f}, against the {sign} of its end"
-        )
-    judgements = _judge(question, opsin=opsin)
-    together = question.cv(slice(0, 1 if opsin else None), limits.release_level)
-    locus, sentence = combine(
-        judgements,
-        direction=question.direction,
-        release_excluded=together.points_to == "post",
-        pattern_factor=1.0 + limits.ppr_limit_percent / 100.0 if question.n_sweeps >= limits.content_sweeps else 1.0,
+    limits, about = config or LocusConfig(), about or Circumstances()
+    classical = measure_indices(table, limits.indices, rng=rng, opsin=about.opsin, sign=sign)
+    if classical.status != OK:
+        return _unasked(classical.status, classical)
+    why = _why_not(table, about)
+    if why:
+        return _unasked(why, classical)
+    phases = [_amplitudes(table, each, about) for each in (table.of_phase(BASELINE), settled(table, limits.indices))]
+    noise = [noise_of(table.noise[each]) for each in (table.of_phase(BASELINE), settled(table, limits.indices))]
+    known = _driving_force(about)
+    posterior = locus_posterior(
+        phases[0],
+        phases[1] / known.ratio if known else phases[1],
+        noise_sd=(noise[0].sd, noise[1].sd / known.ratio if known else noise[1].sd),
+        rng=rng,
+        config=_with_noise_error(limits.posterior, max(each.log_se for each in noise)),
     )
+    if posterior.status != OK:
+        return _unasked(posterior.status, classical)
+    probabilities = _probabilities(posterior, known, limits)
+    locus = _call(probabilities, limits.posterior.threshold, about, known)
+    said = Said(
+        locus=locus,
+        probabilities=probabilities,
+        threshold=limits.posterior.threshold,
+        release=release_estimates(posterior, table.unit, factor=known.ratio if known else 1.0),
+        classical=classical,
+        inhibitory=about.response in INHIBITORY,
+        chloride=_chloride_words(about, known),
+    )
+    locus = "undetermined" if agreement(said) == "opposed" else locus
     return LocusResult(
         locus=locus,
-        sentence=sentence,
-        evidence=tuple(each.evidence for each in judgements),
-        cv_plane=cv_plane(*question.ways[""], question.resamples),
+        sentence=answer_in_words(said),
+        probabilities=probabilities,
+        release=said.release,
+        evidence=classical.evidence,
+        cv_plane=with_theory(classical.cv_plane, posterior),
+        amplitude_fit=amplitude_fit(
+            (phases[0][:, 0], phases[1][:, 0]),
+            posterior,
+            noise=(noise[0].sd, noise[1].sd),
+            unit=table.unit,
+            factor=known.ratio if known else 1.0,
+        ),
     )
 
 
-def _judge(question: _Question, *, opsin: bool) -> tuple[Judgement, ...]:
-    n_pulses = question.before.amplitude.shape[1]
-    noisy = all(np.isfinite(each.noise).sum() >= 2 for each in (question.before, question.after))
-    no_noise = "" if noisy else "the noise was not measured, and left in it makes larger quanta look like more release"
-    light = "responses to light: what a second pulse does says nothing about release" if opsin else ""
-    single = "" if n_pulses > 1 else "one stimulus per sweep"
-    judgements = [
-        _cv(question, "CV⁻²", slice(0, 1), missing=no_noise),
-        _cv(question, "CV⁻² of later pulses", slice(1, None), missing=light or single or no_noise),
-        _pattern(question, "PPR", slice(1, 2), missing=light or single),
-    ]
-    if n_pulses > 2:
-        judgements.append(_pattern(question, "redistribution", slice(2, None), missing=light))
-    judgements.append(_failures(question))
-    return tuple(judgements)
+def _why_not(table: SweepTable, about: Circumstances) -> str:
+    if about.response == "fEPSP":
+        return "a field potential sums over many synapses and cells, so its variability says nothing about quanta"
+    for name in (BASELINE, "post"):
+        if np.isfinite(table.noise[table.of_phase(name)]).sum() < 2:
+            return f"the noise of the {name} sweeps was not measured, and without it quanta cannot be told from noise"
+    return ""
 
 
-def _cv(question: _Question, name: str, pulses: slice, *, missing: str) -> Judgement:
-    if missing:
-        return Judgement.unavailable(name, missing)
-    reading = question.cv(pulses, question.limits.level)
-    before, after = question.ways[""]
-    with np.errstate(invalid="ignore"):
-        r = float(np.exp(np.mean(np.log(after.mean[0, pulses] / before.mean[0, pulses]))))
-    angle = f" (φ {cv_angle(r, reading.value):+.0f}°)" if np.isfinite(reading.value) else ""
-    return Judgement.of(name, reading, f"went ×{{}} while the mean went ×{r:.2f}{angle}")
+def _amplitudes(table: SweepTable, here: BoolArray, about: Circumstances) -> FloatArray:
+    """Return all pulses that say something about release; after light only the first does."""
+    return table.amplitude[here][:, :1] if about.opsin else table.amplitude[here]
 
 
-def _pattern(question: _Question, name: str, pulses: slice, *, missing: str) -> Judgement:
-    if missing:
-        return Judgement.unavailable(name, missing)
-    before, after = (later_to_first(each, pulses) for each in question.ways[""])
-    return Judgement.of(name, question.pattern(pulses), f"{before:.2f} → {after:.2f}, ×{{}}")
+def _with_noise_error(config: PosteriorConfig, log_se: float) -> PosteriorConfig:
+    """Let the noise be wrong by as much as so few readings leave open."""
+    error = float(np.hypot(config.priors.noise_sd_error, log_se))
+    return replace(config, priors=replace(config.priors, noise_sd_error=min(error, 1.0)))
 
 
-def _failures(question: _Question) -> Judgement:
-    noise = [each.noise[np.isfinite(each.noise)] for each in (question.before, question.after)]
-    noise_sd = max((float(each.std(ddof=1)) for each in noise if each.size > 1), default=0.0)
-    first = [each.amplitude[:, 0] for each in (question.before, question.after)]
-    reading = failure_reading(
-        first[0],
-        first[1],
-        noise_sd,
-        direction=question.direction,
-        resamples=question.resamples,
-        level=question.limits.level,
+def _driving_force(about: Circumstances) -> DrivingForce | None:
+    """Return the driving force where it is known well enough to be taken off."""
+    known = about.driving_force
+    return known if about.response in INHIBITORY and known and known.log_se < _NO_SHIFT_SE else None
+
+
+def _probabilities(posterior: LocusPosterior, known: DrivingForce | None, limits: LocusConfig) -> dict[str, float]:
+    """Posterior over loci; with a known driving force, taken off before, that nothing else changed is one of them.
+
+    Its evidence follows from that of a change of q by the density ratio at no change (Savage & Dickey).
+    """
+    priors = limits.posterior.priors
+    names = {"p": "p", "n": "n", "q": "q", "pq": "p+q"}
+    found = {names[locus]: float(each) for locus, each in zip(LOCI, posterior.probability, strict=True)}
+    if known is None or priors.mass_q <= 0.0 or limits.mass_chloride <= 0.0:
+        return found
+    mean, sd = posterior.log_q_change
+    spread = np.hypot(sd, known.log_se)
+    log_ratio = -0.5 * (mean / spread) ** 2 - np.log(spread) + np.log(priors.q_change_sd)
+    weight = found["q"] * limits.mass_chloride / priors.mass_q * float(np.exp(min(log_ratio, 700.0)))
+    total = 1.0 + weight
+    return {name: each / total for name, each in found.items()} | {"chloride": weight / total}
+
+
+def _call(probabilities: dict[str, float], threshold: float, about: Circumstances, known: DrivingForce | None) -> Locus:
+    p, n, q, both = (probabilities[name] for name in ("p", "n", "q", "p+q"))
+    chloride = probabilities.get("chloride", 0.0)
+    unknown = about.response in INHIBITORY and known is None
+    answers: tuple[tuple[float, Locus], ...] = (
+        (p, "pre"),
+        (p + n, "pre-or-silent"),
+        (q, "post-or-chloride" if unknown else "post"),
+        (chloride, "chloride"),
+        (q + chloride, "post-or-chloride"),
+        (both, "mixed"),
     )
-    if isinstance(reading, str):
-        return Judgement.unavailable("failures", reading)
-    shares = " → ".join(f"{100 * failure_fraction(each, noise_sd):.0f}" for each in first)
-    return Judgement.of("failures", reading, f"{shares} %, quantal content ×{{}}")
+    return next((locus for probability, locus in answers if probability >= threshold), "undetermined")
 
 
-def _settled(table: SweepTable, limits: LocusConfig) -> BoolArray:
-    """Return the post sweeps without the first minutes, unless hardly more would be left."""
-    post = table.of_phase(POST)
-    time = table.time_s[table.phase == POST]
-    settle_s = 60.0 * limits.settle_min
-    if np.ptp(time) < 2.0 * settle_s:
-        return post
-    return np.asarray(post & (table.time_s >= time.min() + settle_s))
+def _chloride_words(about: Circumstances, known: DrivingForce | None) -> str:
+    if about.response not in INHIBITORY:
+        return ""
+    if about.driving_force is None:
+        return "E_GABA was not measured, so a change of quantal amplitude may be one of its driving force"
+    if known is None:
+        return "the driving force is known too loosely to tell it from quantal amplitude"
+    found = about.driving_force
+    source = f" ({found.source})" if found.source else ""
+    return f"driving force ×{found.ratio:.2f} [{found.low:.2f}, {found.high:.2f}]{source}, taken off the amplitudes"
 
 
-def _ordinary(values: FloatArray, time: FloatArray, outlier_sd: float) -> BoolArray:
-    """Return False for outliers and for the furthest value; around the trend, so a trend's ends are none."""
-    known = np.flatnonzero(np.isfinite(values))
-    ordinary = np.ones(values.size, dtype=np.bool_)
-    if known.size < 3:
-        return ordinary
-    level = detrend(values[known], time=time[known])
-    ordinary[known[outliers(level, outlier_sd)]] = False
-    ordinary[known[np.argmax(np.abs(level - np.median(level)))]] = False
-    return ordinary
-
-
-def _unasked(reason: str) -> LocusResult:
-    return LocusResult(status=reason, locus="undetermined", sentence=f"undetermined: {reason}")
+def _unasked(reason: str, classical: IndicesResult) -> LocusResult:
+    return LocusResult(
+        status=reason,
+        locus="undetermined",
+        sentence=f"undetermined: {reason}",
+        evidence=classical.evidence,
+        cv_plane=classical.cv_plane,
+    )

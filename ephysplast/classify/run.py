@@ -6,7 +6,7 @@ import numpy as np
 
 from ephysplast.classify.chloride import ChlorideConfig
 from ephysplast.classify.intrinsic import IntrinsicConfig
-from ephysplast.classify.locus import LocusConfig, LocusResult, measure_locus
+from ephysplast.classify.locus import Circumstances, LocusConfig, LocusResult, measure_locus
 from ephysplast.classify.quality import QualityConfig, check_quality
 from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
 from ephysplast.classify.stability import StabilityConfig, check_stability
@@ -50,7 +50,7 @@ def classify(
     rng: np.random.Generator,
     control: SweepTable | None = None,
     config: ClassifyConfig | None = None,
-    opsin: bool = False,
+    about: Circumstances | None = None,
 ) -> Verdict:
     """Say what changed and where: quality, stability of the baseline, sign, locus.
 
@@ -64,8 +64,8 @@ def classify(
         Sweeps of the control pathway, on the same clock.
     config : ClassifyConfig, optional
         Settings.
-    opsin : bool
-        Responses were evoked by light.
+    about : Circumstances, optional
+        What kind of response it is, whether light evoked it, and what is known of its driving force.
 
     Returns
     -------
@@ -88,10 +88,10 @@ def classify(
     ...     holding=nothing, excluded=("ok",) * 120, file=("a.abf",) * 120, sweep=np.arange(1, 121))
     >>> verdict = classify(table, rng=rng)
     >>> verdict.sign, verdict.locus
-    ('LTP', 'undetermined')
+    ('LTP', 'pre-or-silent')
     """
     settings = config or ClassifyConfig()
-    return judge(gate(table, control=control, config=settings), rng=rng, config=settings, opsin=opsin)
+    return judge(gate(table, control=control, config=settings), rng=rng, config=settings, about=about)
 
 
 def gate(table: SweepTable, *, control: SweepTable | None = None, config: ClassifyConfig | None = None) -> Gated:
@@ -111,7 +111,11 @@ def gate(table: SweepTable, *, control: SweepTable | None = None, config: Classi
 
 
 def judge(
-    gated: Gated, *, rng: np.random.Generator, config: ClassifyConfig | None = None, opsin: bool = False
+    gated: Gated,
+    *,
+    rng: np.random.Generator,
+    config: ClassifyConfig | None = None,
+    about: Circumstances | None = None,
 ) -> Verdict:
     """Judge sign and locus of an experiment that went through the gates.
 
@@ -127,7 +131,7 @@ def judge(
         return _refusal(sign.status, checked, checks)
     locus = None
     if sign.sign == "LTP" or sign.sign == "LTD":
-        locus = measure_locus(checked, settings.locus, rng=rng, opsin=opsin, sign=sign.sign)
+        locus = measure_locus(checked, settings.locus, rng=rng, about=about, sign=sign.sign)
     return _answer(sign, locus, checked, checks, level=settings.sign.level)
 
 
@@ -181,6 +185,9 @@ def _answer(
         sign_sentence=sign.sentence + caution,
         locus=locus.locus if locus else "not asked",
         locus_sentence=locus.sentence if locus else f"the locus is asked only for LTP and LTD, not for {sign.sign}",
+        locus_probabilities=locus.probabilities if locus else {},
+        release=locus.release if locus else (),
+        amplitude_fit=locus.amplitude_fit if locus else None,
         evidence=locus.evidence if locus else (),
         cv_plane=locus.cv_plane if locus else None,
         quality=checks,

@@ -70,7 +70,7 @@ class Kernels:
 class Sampled:
     """Weighted posterior samples and the evidence."""
 
-    at: FloatArray
+    points: FloatArray
     log_weights: FloatArray
 
     @property
@@ -91,6 +91,16 @@ class Sampled:
     def effective(self) -> float:
         """Effective number of samples."""
         return float(1.0 / np.sum(self.weights**2))
+
+    def evenly(self, n: int) -> NDArray[np.intp]:
+        """Rows of n draws, evenly spaced through the cumulated weights."""
+        reached = np.cumsum(self.weights)
+        return np.asarray(np.searchsorted(reached, (np.arange(n) + 0.5) / n).clip(0, reached.size - 1))
+
+    def moments(self, values: FloatArray) -> tuple[float, float]:
+        """Mean and standard deviation of something computed for each row."""
+        mean = float(self.weights @ values)
+        return mean, float(np.sqrt(self.weights @ (values - mean) ** 2))
 
 
 def sample(
@@ -113,7 +123,7 @@ def sample(
     mixture, seen = log_first + np.log(n_first), n_first
     learnt: list[Kernels] = []
     for done in range(n_rounds):
-        so_far = Sampled(at=at, log_weights=target - mixture + np.log(seen))
+        so_far = Sampled(points=at, log_weights=target - mixture + np.log(seen))
         if done >= _LEAST_ROUNDS and (so_far.effective >= effective or so_far.log_evidence < hopeless):
             break
         proposal = _kernels(at, so_far.log_weights, first, rng)
@@ -127,7 +137,7 @@ def sample(
         mixture = np.logaddexp(mixture, proposal.log_density(at, log_first) + np.log(n_round))
         learnt.append(proposal)
         seen += n_round
-    return Sampled(at=at, log_weights=target - mixture + np.log(seen))
+    return Sampled(points=at, log_weights=target - mixture + np.log(seen))
 
 
 def _kernels(at: FloatArray, log_weights: FloatArray, first: Proposal, rng: np.random.Generator) -> Kernels:

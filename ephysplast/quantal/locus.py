@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ephysplast.errors import OK, EphysplastError, check_settings
-from ephysplast.quantal._coordinates import summarise
+from ephysplast.quantal._coordinates import physical, summarise
 from ephysplast.quantal._hypotheses import Observed, log_target, phases
 from ephysplast.quantal._importance import Sampled, sample
 from ephysplast.quantal._scan import first_look, scan
@@ -29,12 +29,14 @@ LOCI: Final = ("p", "n", "q", "pq")
 
 _LEAST_SWEEPS = 10
 
+_N_DRAWS = 24
+
 _HOPELESS = 20.0
 """Natural logarithms of evidence behind the best: such a locus is not refined."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocusConfig:
+class PosteriorConfig:
     """Settings of the locus posterior.
 
     Attributes
@@ -81,6 +83,12 @@ class LocusPosterior(Result):
         pre: p reaches the threshold; pre-or-silent: n does, or p and n together; post: q; mixed: p+q.
     median, low, high : numpy.ndarray of float, shape (4, 3, 2)
         Under each locus, of n, p and q, before and after: median and 95 % interval; q in the unit of the amplitudes.
+    draws_n, draws_p, draws_q : numpy.ndarray of float, shape (4, n_draws, 2)
+        Joint draws of the posterior under each locus, before and after.
+    draws_cv : numpy.ndarray of float, shape (4, n_draws, 2)
+        Quantal variability within and between sites of the same draws.
+    log_q_change : (float, float)
+        Mean and SD of log(q after / q before) if q changed.
     status : str
         ``"ok"``, or why no locus can be given.
     """
@@ -92,6 +100,11 @@ class LocusPosterior(Result):
     median: FloatArray
     low: FloatArray
     high: FloatArray
+    draws_n: FloatArray
+    draws_p: FloatArray
+    draws_q: FloatArray
+    draws_cv: FloatArray
+    log_q_change: tuple[float, float]
     status: str = OK
 
     def to_frame(self) -> "pd.DataFrame":
@@ -116,7 +129,7 @@ def locus_posterior(
     *,
     noise_sd: float | tuple[float, float],
     rng: np.random.Generator,
-    config: LocusConfig | None = None,
+    config: PosteriorConfig | None = None,
 ) -> LocusPosterior:
     """Weigh the loci p, n, q and p+q against each other, baseline and post jointly.
 
@@ -129,7 +142,7 @@ def locus_posterior(
         SD of the same operator in a stretch without a response, of both phases or of each; same unit; 0 is allowed.
     rng : numpy.random.Generator
         The evidence is found by sampling.
-    config : LocusConfig, optional
+    config : PosteriorConfig, optional
         Threshold, priors and effort.
 
     Returns
@@ -156,7 +169,7 @@ def locus_posterior(
     >>> locus_posterior(before, after, noise_sd=0.05, rng=rng).call
     'pre'
     """
-    config = config or LocusConfig()
+    config = config or PosteriorConfig()
     first, second = _sweeps(before), _sweeps(after)
     if first.shape[1] != second.shape[1] or first.shape[1] > 2:
         got = f"{first.shape[1]} and {second.shape[1]} pulses"
@@ -193,13 +206,13 @@ def _refusal(phases: tuple[FloatArray, FloatArray], noise: tuple[float, float]) 
 
 
 def _scale(values: FloatArray) -> float:
-    """Mean of values that are drawn in to 4 robust SD: failures may be most of them, and one stray sweep is no scale."""
+    """Mean of values drawn in to 4 robust SD: failures may be most of them, and one stray sweep is no scale."""
     middle = np.median(values)
     spread = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), 0.5 * float(values.std()))
     return float(np.clip(values, middle - 4.0 * spread, middle + 4.0 * spread).mean())
 
 
-def _outliers(first: FloatArray, second: FloatArray, config: LocusConfig) -> tuple[FloatArray, FloatArray]:
+def _outliers(first: FloatArray, second: FloatArray, config: PosteriorConfig) -> tuple[FloatArray, FloatArray]:
     """Density of a sweep that may be anything: Cauchy around the median of all sweeps, wide."""
     both = np.concatenate([first, second])
     middle = np.median(both, axis=0)
@@ -211,14 +224,15 @@ def _outliers(first: FloatArray, second: FloatArray, config: LocusConfig) -> tup
     return density[0], density[1]
 
 
-def _weigh(seen: Observed, scale: float, config: LocusConfig, rng: np.random.Generator) -> LocusPosterior:
+def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random.Generator) -> LocusPosterior:
     priors = config.priors
     masses = np.asarray([priors.mass_p, priors.mass_n, priors.mass_q, priors.mass_pq])
     first = (seen.before[:, 0], seen.after[:, 0])
     means = (summarise(first[0], priors), summarise(first[1], priors))
     grid = scan(first, noise=seen.noise, priors=priors)
     log_evidence, errors = np.full(4, -np.inf), np.zeros(4)
-    quantiles = np.full((3, 4, 3, 2), nan)
+    quantiles, draws = np.full((3, 4, 3, 2), nan), np.full((4, _N_DRAWS, 4, 2), nan)
+    log_q_change = (nan, nan)
     looks = [first_look(locus, grid, means, priors=priors, pairs=seen.before.shape[1] == 2) for locus in LOCI]
     # The likeliest first: one that is far behind it need not be refined.
     for i in sorted(np.flatnonzero(masses > 0), key=lambda i: -looks[i].log_evidence):
@@ -235,8 +249,12 @@ def _weigh(seen: Observed, scale: float, config: LocusConfig, rng: np.random.Gen
         )
         log_evidence[i] = found.log_evidence
         errors[i] = np.sqrt(max(1.0 / found.effective - 1.0 / found.weights.size, 0.0))
-        made = phases(found.at, look.names, LOCI[i], priors)
-        quantiles[:, i] = _quantiles(np.stack([made.n, made.p, made.q * scale], axis=1), found)
+        made = phases(found.points, look.names, LOCI[i], priors)
+        values = np.stack([made.n, made.p, made.q * scale, _variability(found, look.names, priors)], axis=1)
+        quantiles[:, i] = _quantiles(values[:, :3], found)
+        draws[i] = values[found.evenly(_N_DRAWS)]
+        if LOCI[i] == "q":
+            log_q_change = found.moments(np.log(made.q[:, 1] / made.q[:, 0]))
     with np.errstate(divide="ignore"):
         probability = special.softmax(log_evidence + np.log(masses / masses.sum()))
     return LocusPosterior(
@@ -247,7 +265,18 @@ def _weigh(seen: Observed, scale: float, config: LocusConfig, rng: np.random.Gen
         low=quantiles[0],
         median=quantiles[1],
         high=quantiles[2],
+        draws_n=draws[:, :, 0],
+        draws_p=draws[:, :, 1],
+        draws_q=draws[:, :, 2],
+        draws_cv=draws[:, :, 3],
+        log_q_change=log_q_change,
     )
+
+
+def _variability(found: Sampled, names: tuple[str, ...], priors: LocusPriors) -> FloatArray:
+    latent = {name: found.points[:, names.index(name)] for name in ("within", "between")}
+    made = physical(latent, priors)
+    return np.stack([made["within"], made["between"]], axis=1)
 
 
 def _quantiles(values: FloatArray, found: Sampled) -> FloatArray:
@@ -272,7 +301,7 @@ def _call(probability: FloatArray, threshold: float) -> Call:
 
 
 def _undetermined(why: str) -> LocusPosterior:
-    none, blank = np.full(4, nan), np.full((4, 3, 2), nan)
+    none, blank, no_draws = np.full(4, nan), np.full((4, 3, 2), nan), np.full((4, 0, 2), nan)
     return LocusPosterior(
         probability=none,
         log_evidence=none,
@@ -281,5 +310,10 @@ def _undetermined(why: str) -> LocusPosterior:
         median=blank,
         low=blank,
         high=blank,
+        draws_n=no_draws,
+        draws_p=no_draws,
+        draws_q=no_draws,
+        draws_cv=no_draws,
+        log_q_change=(nan, nan),
         status=why,
     )

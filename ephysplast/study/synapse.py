@@ -13,7 +13,8 @@ from ephysplast.analysers.passive import TestPulseResult, measure_test_pulse
 from ephysplast.analysers.responses import EvokedTraces, ResponseResult, cut_responses, join, measure_responses
 from ephysplast.analysers.stimuli import find_stimuli
 from ephysplast.analysers.variability import measure_variability
-from ephysplast.classify import gate, judge
+from ephysplast.classify import Circumstances, gate, judge
+from ephysplast.classify.locus import INHIBITORY
 from ephysplast.errors import OK, ChannelError, ManifestError, WindowError
 from ephysplast.experiment import (
     BASELINE,
@@ -92,12 +93,11 @@ def measure_synapse(
         for role, table in tables.items()
         if table is not None
     }
-    verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=settings.classify, opsin=experiment.opsin)
+    about = Circumstances(response=experiment.response, opsin=experiment.opsin)
+    verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=settings.classify, about=about)
     checks = tuple(check for each in measured.values() for check in _connection_checks(each))
-    if experiment.response in ("IPSC", "IPSP"):
+    if experiment.response in INHIBITORY:
         checks += (_DRIVING_FORCE,)
-        if verdict.locus == "post":
-            verdict = replace(verdict, locus_sentence=f"{verdict.locus_sentence}, nor is a shift of E_GABA")
     return measured, replace(verdict, quality=(*checks, *gated.checks))
 
 

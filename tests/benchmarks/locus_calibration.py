@@ -90,14 +90,20 @@ def main() -> None:
         rows = list(runs("prior", chosen.prior, n_pulses=chosen.pulses, jobs=chosen.jobs))
         error, lines = calibration_error(rows)
         called, wrong = counts(rows)
-        print(f"prior: {len(rows)} of {chosen.prior} judged; calibration error {error:.4f}, of the likeliest locus ", end="")
+        print(
+            f"prior: {len(rows)} of {chosen.prior} judged; calibration error {error:.4f}, of the likeliest locus ",
+            end="",
+        )
         print(f"{top_error(rows):.4f}; called {called}, wrong {wrong} ({100 * wrong / max(called, 1):.1f} %)")
         print("\n".join(lines), flush=True)
     for kind in MISSPECIFIED if chosen.odd else ():
         rows = list(runs(kind, chosen.odd, n_pulses=chosen.pulses, jobs=chosen.jobs))
         called, wrong = counts(rows)
         which = {name: counts([each for each in rows if each["locus"] == name]) for name in LOCI[:3]}
-        print(f"{kind}: called {called} of {len(rows)}, wrong {wrong} ({100 * wrong / max(called, 1):.1f} %) {which}", flush=True)
+        print(
+            f"{kind}: called {called} of {len(rows)}, wrong {wrong} ({100 * wrong / max(called, 1):.1f} %) {which}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -190,7 +190,9 @@ def report(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
             total[i] += each
     for family, (n, right, wrong) in {**totals, "all": [sum(e) for e in zip(*totals.values(), strict=True)]}.items():
         made = right + wrong
-        lines.append(f"{family}: {n} runs, called {made} ({100 * made / n:.1f} %), right {100 * right / max(made, 1):.2f} %")
+        lines.append(
+            f"{family}: {n} runs, called {made} ({100 * made / n:.1f} %), right {100 * right / max(made, 1):.2f} %"
+        )
     return "\n".join(lines)
 
 

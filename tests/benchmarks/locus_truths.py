@@ -101,9 +101,7 @@ def _course(truth: Truth, which: int) -> tuple[NDArray[np.int64], FloatArray, Fl
     return n, p, q
 
 
-def record(
-    truth: Truth, rng: np.random.Generator, *, n_pulses: int = 1, odd: str = "", unit: float = 1.0
-) -> Seen:
+def record(truth: Truth, rng: np.random.Generator, *, n_pulses: int = 1, odd: str = "", unit: float = 1.0) -> Seen:
     """Record both phases; `odd` names how the truth leaves the model."""
     phases = [_phase(truth, rng, which, n_pulses=n_pulses, odd=odd) for which in (0, 1)]
     everything = np.concatenate(phases)

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ephysplast.classify import LocusConfig, measure_locus
+from ephysplast.classify.classical import IndicesConfig, measure_indices
 from ephysplast.classify.indices import cv_angle
 from ephysplast.classify.judgement import Judgement, combine
 from ephysplast.classify.resample import phase_moments, resample_phases
 from ephysplast.errors import OK, SettingsError
 from ephysplast.verdict import Evidence
 
-FAST = LocusConfig(n_boot=400)
+FAST = IndicesConfig(n_boot=400)
 
 
 def of(result, index):
@@ -18,7 +18,7 @@ def of(result, index):
 
 
 def asked(table, seed=0, config=FAST, **how):
-    return measure_locus(table, config, rng=np.random.default_rng(seed), **how)
+    return measure_indices(table, config, rng=np.random.default_rng(seed), **how)
 
 
 def judgement(index, points_to, **more):
@@ -95,9 +95,9 @@ def test_intervals_of_the_cv_ratio_cover_the_truth(synapse):
 def test_noise_is_subtracted(synapse, simulated):
     # 0.2 mV of noise on quanta of 0.28 mV: without subtraction y would be 1.3, with it 1 (the mean of 40 runs, SE 4 %).
     y = [
-        measure_locus(
+        measure_indices(
             simulated(synapse(q=0.28), synapse(q=0.4), np.random.default_rng(seed), noise=0.2, n_baseline=240),
-            LocusConfig(n_boot=100),
+            IndicesConfig(n_boot=100),
             rng=np.random.default_rng(seed),
         ).cv_plane.y
         for seed in range(40)
@@ -307,7 +307,7 @@ def test_responses_that_stop_are_no_accident(tabulate, rng):
 def test_units_do_not_matter(synapse, simulated, tabulate, power, seed):
     table = simulated(synapse(p=0.3), synapse(p=0.5), np.random.default_rng(seed), noise=0.02)
     scaled = tabulate(table.amplitude * 2.0**power, table.noise * 2.0**power, n_baseline=60)
-    one, two = asked(table, seed, LocusConfig(n_boot=100)), asked(scaled, seed, LocusConfig(n_boot=100))
+    one, two = asked(table, seed, IndicesConfig(n_boot=100)), asked(scaled, seed, IndicesConfig(n_boot=100))
     assert one.locus == two.locus
     for a, b in zip(one.evidence, two.evidence, strict=True):
         assert a.points_to == b.points_to
@@ -331,4 +331,4 @@ def test_its_table_has_a_row_per_index(synapse, simulated, rng):
 @pytest.mark.parametrize("wrong", [{"level": 0.1}, {"ppr_margin_percent": 2.0}, {"settle_min": -1.0}, {"n_boot": 3}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
-        LocusConfig(**wrong)
+        IndicesConfig(**wrong)

@@ -1,0 +1,143 @@
+"""The locus in words: the answer, what is not excluded, and whether the classical indices agree."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final, Literal
+
+from ephysplast.classify.classical import IndicesResult
+from ephysplast.verdict import Locus, ReleaseEstimate
+
+_CEILING = 0.85
+"""From this release probability on, more release is hardly possible and does not show."""
+
+_NAMED = 0.02
+"""An alternative that is likelier than this is named."""
+
+WHAT: Final = {
+    "p": "release probability",
+    "n": "the number of active sites",
+    "q": "quantal amplitude",
+    "p+q": "both ends at once",
+    "chloride": "the driving force alone",
+}
+
+_ANSWERS: Final[dict[str, str]] = {
+    "pre": "release probability changed",
+    "pre-or-silent": "release changed, by release probability or by the number of active sites",
+    "post": "quantal amplitude changed",
+    "chloride": "the driving force changed, and nothing else",
+    "post-or-chloride": "quantal amplitude changed, by the receptors or by the driving force",
+    "mixed": "release probability and quantal amplitude both changed",
+}
+
+_PRE: Final = ("pre", "pre-or-silent")
+_POST: Final = ("post", "post-or-chloride", "chloride")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Said:
+    """All that is put into words."""
+
+    locus: Locus
+    probabilities: dict[str, float]
+    threshold: float
+    release: tuple[ReleaseEstimate, ...]
+    classical: IndicesResult
+    inhibitory: bool
+    chloride: str
+
+
+def agreement(said: Said) -> Literal["agree", "silent", "opposed"]:
+    """Whether the classical indices, where two of them agree, say the same end of the synapse."""
+    sides = {"pre": _PRE, "post": _POST}
+    theirs = sides.get(said.classical.locus)
+    if theirs is None or said.locus in ("undetermined", "mixed"):
+        return "silent"
+    return "agree" if said.locus in theirs else "opposed"
+
+
+def answer_in_words(said: Said) -> str:
+    """Write the whole sentence."""
+    parts = [_answer(said), _numbers(said), *_alternatives(said), said.chloride, _indices(said)]
+    return "; ".join(filter(None, parts))
+
+
+def _answer(said: Said) -> str:
+    listed = ", ".join(f"{name} {_probability(value)}" for name, value in said.probabilities.items())
+    if agreement(said) == "opposed":
+        theirs = said.classical.sentence
+        return f"undetermined: the posterior says {said.locus} ({listed}), but the classical indices say {theirs}"
+    if said.locus == "undetermined":
+        best = max(said.probabilities, key=lambda name: said.probabilities[name])
+        return (
+            f"undetermined: no locus reaches probability {said.threshold:g} (the likeliest is {WHAT[best]}; {listed})"
+        )
+    return f"{said.locus}: {_ANSWERS[said.locus]} ({listed})"
+
+
+def _probability(value: float) -> str:
+    if value > 0.995:
+        return ">0.99"
+    return "<0.01" if value < 0.005 else f"{value:.2f}"
+
+
+def _numbers(said: Said) -> str:
+    """Give n, p and q of the likeliest locus; chloride has those of q."""
+    best = max(said.release, key=lambda each: each.probability)
+    if not isfinite(best.n_before.value):
+        return ""
+    found = []
+    for name, before, after in (
+        ("n", best.n_before, best.n_after),
+        ("p", best.p_before, best.p_after),
+        ("q", best.q_before, best.q_after),
+    ):
+        same = abs(after.value - before.value) <= 1e-6 * abs(before.value)
+        found.append(f"{name} {before.value:.2g}" + ("" if same else f" → {after.value:.2g}"))
+    return f"if {best.locus} changed: {', '.join(found)}"
+
+
+def _alternatives(said: Said) -> list[str]:
+    found = []
+    grows = _grows(said)
+    silent = "silent synapses that woke" if grows else "synapses that fell silent"
+    if said.locus == "pre-or-silent":
+        found.append(f"{silent} would look the same as new or lost release sites")
+    elif said.locus == "pre" and said.probabilities["n"] > _NAMED:
+        found.append(f"{silent} are not excluded ({_probability(said.probabilities['n'])})")
+    best = max(said.release, key=lambda each: each.probability)
+    highest = max(best.p_before.value, best.p_after.value)
+    if highest > _CEILING:
+        found.append(
+            f"release is near saturation (p {highest:.2f}), where a further rise of it would not show, and where sites "
+            "that release several vesicles onto saturated receptors look like ones that release one"
+        )
+    return found
+
+
+def _grows(said: Said) -> bool:
+    best = max(said.release, key=lambda each: each.probability)
+    before, after = (
+        each[0].value * each[1].value * each[2].value
+        for each in ((best.n_before, best.p_before, best.q_before), (best.n_after, best.p_after, best.q_after))
+    )
+    return bool(after >= before)
+
+
+def _indices(said: Said) -> str:
+    """Say which indices agree with the answer, which contradict it, and that the rest say nothing."""
+    if agreement(said) == "opposed":
+        return ""
+    own: tuple[str, ...] = ("pre",) if said.locus in _PRE else ("post",) if said.locus in _POST else ()
+    pointing = [each for each in said.classical.evidence if each.points_to in ("pre", "post")]
+    if not pointing:
+        return "no classical index is clear"
+    if not own:
+        return "of the classical indices " + ", ".join(f"{each.index} points to {each.points_to}" for each in pointing)
+    agree = [each.index for each in pointing if each.points_to in own]
+    against = [each.index for each in pointing if each.points_to not in own]
+    words = [f"{' and '.join(agree)} {'agrees' if len(agree) == 1 else 'agree'}"] if agree else []
+    words += (
+        [f"{' and '.join(against)} alone {'contradicts' if len(against) == 1 else 'contradict'} it"] if against else []
+    )
+    return ", ".join(words)

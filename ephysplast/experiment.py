@@ -121,6 +121,8 @@ class Experiment:
         The synapse was driven by light: a paired pulse then says nothing about release.
     metadata : mapping of str to str
         Animal, slice, cell, age, solutions and so on, as the manifest has them.
+    e_gaba : Experiment or None
+        Of an inhibitory response: the experiment, of the same cell, in which E_GABA was measured before and after.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Experiment:
     connection: Connection = Connection()
     opsin: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    e_gaba: "Experiment | None" = None
 
     def pathway(self, role: Literal["test", "control"]) -> Pathway | None:
         """Return the pathway of that role, or None."""

@@ -2,6 +2,7 @@
 
 from ephysplast.classify.chloride import ChlorideConfig, judge_chloride
 from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices
+from ephysplast.classify.driving_force import check_driving_force, driving_force
 from ephysplast.classify.intrinsic import IntrinsicConfig, judge_intrinsic
 from ephysplast.classify.locus import Circumstances, DrivingForce, LocusConfig, LocusResult, measure_locus
 from ephysplast.classify.quality import QualityConfig, check_quality
@@ -25,9 +26,11 @@ __all__ = [
     "SignResult",
     "StabilityConfig",
     "StabilityResult",
+    "check_driving_force",
     "check_quality",
     "check_stability",
     "classify",
+    "driving_force",
     "gate",
     "judge",
     "judge_chloride",

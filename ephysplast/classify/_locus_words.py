@@ -43,7 +43,7 @@ class Said:
     threshold: float
     release: tuple[ReleaseEstimate, ...]
     classical: IndicesResult
-    inhibitory: bool
+    pulses: str
     chloride: str
 
 
@@ -58,7 +58,7 @@ def agreement(said: Said) -> Literal["agree", "silent", "opposed"]:
 
 def answer_in_words(said: Said) -> str:
     """Write the whole sentence."""
-    parts = [_answer(said), _numbers(said), *_alternatives(said), said.chloride, _indices(said)]
+    parts = [_answer(said), _numbers(said), *_alternatives(said), said.pulses, said.chloride, _indices(said)]
     return "; ".join(filter(None, parts))
 
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from scipy import special
 
 from ephysplast.classify._locus_words import Said, agreement, answer_in_words
 from ephysplast.classify._release import amplitude_fit, noise_of, release_estimates, with_theory
@@ -13,7 +14,6 @@ from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
 from ephysplast.experiment import BASELINE, ResponseKind, SweepTable
 from ephysplast.quantal import LOCI, LocusPosterior, PosteriorConfig, locus_posterior
-from ephysplast.recording import FloatArray
 from ephysplast.result import Result
 from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
@@ -24,6 +24,9 @@ INHIBITORY: frozenset[ResponseKind] = frozenset({"IPSC", "IPSP"})
 
 _NO_SHIFT_SE = 0.15
 """A driving force that is known worse than this (SE of the logarithm of its ratio) separates nothing."""
+
+_PULSES: Final = 2
+"""Responses of a sweep that the posterior ties together; later ones of a train are left to the indices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +59,30 @@ class DrivingForce:
     Attributes
     ----------
     ratio, low, high : float
-        Driving force after / before, with its 95 % interval.
+        Driving force after / before, with its interval.
     source : str
         Where it comes from, for people.
+    level : float
+        Confidence level of the interval.
     """
 
     ratio: float
     low: float
     high: float
     source: str = ""
+    level: float = 0.95
 
     @property
     def log_se(self) -> float:
         """Standard error of the logarithm; infinite where the driving force may have changed its sign."""
         if not (0.0 < self.low <= self.ratio <= self.high < inf):
             return inf
-        return float(np.log(self.high / self.low) / (2.0 * 1.96))
+        return float(np.log(self.high / self.low) / (2.0 * special.ndtri(0.5 + 0.5 * self.level)))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known well enough to be taken off the amplitudes."""
+        return self.log_se < _NO_SHIFT_SE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +97,14 @@ class Circumstances:
         Evoked by light: what later pulses do says nothing about release.
     driving_force : DrivingForce or None
         For inhibitory responses.
+    unknown_force : str
+        Why there is none.
     """
 
     response: ResponseKind = "EPSC"
     opsin: bool = False
     driving_force: DrivingForce | None = None
+    unknown_force: str = "E_GABA was not measured"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -191,8 +205,10 @@ def measure_locus(
     why = _why_not(table, about)
     if why:
         return _unasked(why, classical)
-    phases = [_amplitudes(table, each, about) for each in (table.of_phase(BASELINE), settled(table, limits.indices))]
-    noise = [noise_of(table.noise[each]) for each in (table.of_phase(BASELINE), settled(table, limits.indices))]
+    here = table.of_phase(BASELINE), settled(table, limits.indices)
+    n_pulses, unweighed = _pulses(table, here, about, limits)
+    phases = [table.amplitude[each][:, :n_pulses] for each in here]
+    noise = [noise_of(table.noise[each]) for each in here]
     known = _driving_force(about)
     posterior = locus_posterior(
         phases[0],
@@ -204,14 +220,15 @@ def measure_locus(
     if posterior.status != OK:
         return _unasked(posterior.status, classical)
     probabilities = _probabilities(posterior, known, limits)
+    release = release_estimates(posterior, table.unit, factor=known.ratio if known else 1.0)
     locus = _call(probabilities, limits.posterior.threshold, about, known)
     said = Said(
         locus=locus,
         probabilities=probabilities,
         threshold=limits.posterior.threshold,
-        release=release_estimates(posterior, table.unit, factor=known.ratio if known else 1.0),
+        release=tuple(replace(each, probability=probabilities[each.locus]) for each in release),
         classical=classical,
-        inhibitory=about.response in INHIBITORY,
+        pulses=unweighed,
         chloride=_chloride_words(about, known),
     )
     locus = "undetermined" if agreement(said) == "opposed" else locus
@@ -241,9 +258,18 @@ def _why_not(table: SweepTable, about: Circumstances) -> str:
     return ""
 
 
-def _amplitudes(table: SweepTable, here: BoolArray, about: Circumstances) -> FloatArray:
-    """Return all pulses that say something about release; after light only the first does."""
-    return table.amplitude[here][:, :1] if about.opsin else table.amplitude[here]
+def _pulses(
+    table: SweepTable, here: tuple[BoolArray, BoolArray], about: Circumstances, limits: LocusConfig
+) -> tuple[int, str]:
+    """Return how many responses of each sweep are weighed, and what is said of the others; after light only one is."""
+    if table.n_pulses == 1:
+        return 1, ""
+    if about.opsin:
+        return 1, "responses to light, so the first of each sweep alone was weighed"
+    complete = [int(np.isfinite(table.amplitude[each][:, :_PULSES]).all(axis=1).sum()) for each in here]
+    if min(complete) < limits.indices.minimum_sweeps:
+        return 1, "the first response of each sweep alone was weighed, for the second was measured in too few sweeps"
+    return _PULSES, f"the first two of {table.n_pulses} responses were weighed" if table.n_pulses > _PULSES else ""
 
 
 def _with_noise_error(config: PosteriorConfig, log_se: float) -> PosteriorConfig:
@@ -255,7 +281,7 @@ def _with_noise_error(config: PosteriorConfig, log_se: float) -> PosteriorConfig
 def _driving_force(about: Circumstances) -> DrivingForce | None:
     """Return the driving force where it is known well enough to be taken off."""
     known = about.driving_force
-    return known if about.response in INHIBITORY and known and known.log_se < _NO_SHIFT_SE else None
+    return known if about.response in INHIBITORY and known and known.is_known else None
 
 
 def _probabilities(posterior: LocusPosterior, known: DrivingForce | None, limits: LocusConfig) -> dict[str, float]:
@@ -295,7 +321,7 @@ def _chloride_words(about: Circumstances, known: DrivingForce | None) -> str:
     if about.response not in INHIBITORY:
         return ""
     if about.driving_force is None:
-        return "E_GABA was not measured, so a change of quantal amplitude may be one of its driving force"
+        return f"{about.unknown_force}, so a change of quantal amplitude may be one of its driving force"
     if known is None:
         return "the driving force is known too loosely to tell it from quantal amplitude"
     found = about.driving_force

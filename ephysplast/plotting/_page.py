@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.errors import OK
 from ephysplast.plotting._estimates import draw_estimates
 from ephysplast.plotting.style import GREY, INK, LINE_PITCH, RED, SMALL_PT, TEXT_PT, place, wrap, write
@@ -149,7 +150,7 @@ def _row(row: int) -> float:
 
 def below_title(subtitle: str, verdict: "Verdict", *, width_pt: float) -> list[tuple[str, str]]:
     """Return the lines under the title with their colours; a refusal is said here too, where nobody overlooks it."""
-    paragraphs = [(subtitle, GREY)] + ([] if verdict.status == OK else [(f"Refused: {verdict.status}", RED)])
+    paragraphs = [(subtitle, GREY)] + ([] if verdict.status == OK else [(minus(f"Refused: {verdict.status}"), RED)])
     return [
         (line, colour)
         for text, colour in paragraphs

@@ -7,10 +7,11 @@ import numpy as np
 
 from ephysplast.analysers.time_course import TimeCourse, time_course
 from ephysplast.errors import OK
+from ephysplast.plotting._locus_panels import draw_posterior
 from ephysplast.plotting._page import below_title
 from ephysplast.plotting.course import QUALITY, draw_quality, draw_time_course
 from ephysplast.plotting.gates import evaluation_window_min, quality_limits
-from ephysplast.plotting.locus import draw_cv_plane, draw_paired_pulse
+from ephysplast.plotting.locus import draw_cv_plane, draw_paired_pulse, why_no_plane
 from ephysplast.plotting.style import INK, LINE_PITCH, TEXT_PT, place, styled, wrap, write
 from ephysplast.plotting.traces import draw_traces
 from ephysplast.plotting.words import draw_verdict, verdict_height_pt
@@ -34,6 +35,9 @@ _COURSE: Final = 1.75
 _STRIP: Final = 0.42
 _SQUARE: Final = 2.05
 _RATIO: Final = 0.95
+_BARS: Final = (0.68, 0.78)
+_UNDER_BARS: Final = (1.32, 1.05)
+"""Where the paired-pulse ratio begins under the posterior, and how high it is then."""
 _VERDICT_LEFT: Final = _LEFT + _SQUARE + 0.62 + _RATIO + 0.3
 _VERDICT: Final = _WIDTH - _VERDICT_LEFT - _RIGHT
 
@@ -49,7 +53,7 @@ def experiment_figure(
     verdict: "Verdict",
     config: "ClassifyConfig | None" = None,
 ) -> "Figure":
-    """Put an experiment on one page: traces, time course, quality, CV plane, paired-pulse ratio, and the verdict.
+    """Put an experiment on one page: traces, time course, quality, CV plane, probabilities, ratio, and the verdict.
 
     Parameters
     ----------
@@ -77,7 +81,8 @@ def experiment_figure(
     below = below_title(subtitle, verdict, width_pt=(_WIDTH - 0.3) * 72)
     head = 0.12 + ((TEXT_PT + 3) * len(title_lines) + TEXT_PT * len(below)) * LINE_PITCH / 72
     strips = _measured(table)
-    last = max(_SQUARE + 0.45, verdict_height_pt(verdict, width_pt=_VERDICT * 72) / 72 + 0.05)
+    panels = sum(_UNDER_BARS) if verdict.locus_probabilities else _SQUARE
+    last = max(panels + 0.45, verdict_height_pt(verdict, width_pt=_VERDICT * 72) / 72 + 0.05)
     # Names of many phases may not stand beside each other.
     names = 0.42 + 0.14 * max(0, len(set(table.phase.tolist())) - 2)
     tops = np.cumsum([head + 0.12, _TRACES + names, _COURSE + 0.1, _STRIP * 1.2 * len(strips) + 0.55, last])
@@ -94,9 +99,13 @@ def experiment_figure(
         draw_time_course(axes, course, control=_control(control, course), evaluation_min=window)
         limits = quality_limits(table, config.quality) if config else {}
         _draw_strips(figure, axes, table, course, strips=strips, top=float(tops[2]), limits=limits)
-        row = {"top": float(tops[3]), "height": last + 0.12}
-        _draw_last_row(figure, **row, n_pulses=table.n_pulses, paired_pulse=paired_pulse, verdict=verdict)
-        for letter, at in zip("ABCDEF", _corners(tops), strict=True):
+        top = float(tops[3])
+        _draw_locus(
+            figure, top=top, table=table, paired_pulse=paired_pulse, verdict=verdict, threshold=_threshold(config)
+        )
+        text = place(figure, left=_VERDICT_LEFT, top=top - 0.22, width=_VERDICT, height=last + 0.12)
+        draw_verdict(text, verdict)
+        for letter, at in zip("ABCDEFG", _corners(tops, bars=bool(verdict.locus_probabilities)), strict=False):
             write(figure, [letter], left=at[0], top=at[1], size=TEXT_PT + 3, weight="bold", color=INK)
     return figure
 
@@ -144,38 +153,42 @@ def _draw_strips(
     figure.align_ylabels(every)
 
 
-def _draw_last_row(
+def _draw_locus(
     figure: "Figure",
     *,
     top: float,
-    height: float,
-    n_pulses: int,
+    table: "SweepTable",
     paired_pulse: "Mapping[str, PairedPulseResult]",
     verdict: "Verdict",
+    threshold: float,
 ) -> None:
+    """Draw the CV plane, and beside it the posterior, where there is one, above the paired-pulse ratio."""
     plane = place(figure, left=_LEFT, top=top, width=_SQUARE, height=_SQUARE)
-    draw_cv_plane(plane, verdict.cv_plane, missing=_no_plane(verdict))
-    ratio = place(figure, left=_LEFT + _SQUARE + 0.62, top=top, width=_RATIO, height=_SQUARE)
-    one = "there was one pulse in a sweep" if n_pulses == 1 else "it was not measured"
+    draw_cv_plane(plane, verdict.cv_plane, missing=why_no_plane(verdict))
+    left, height = _LEFT + _SQUARE + 0.62, _SQUARE
+    if verdict.locus_probabilities:
+        bars = place(figure, left=left, top=top, width=_BARS[0], height=_BARS[1])
+        draw_posterior(bars, verdict, threshold=threshold, compact=True)
+        top, height = top + _UNDER_BARS[0], _UNDER_BARS[1]
+    one = "there was one pulse in a sweep" if table.n_pulses == 1 else "it was not measured"
+    ratio = place(figure, left=left, top=top, width=_RATIO, height=height)
     draw_paired_pulse(ratio, paired_pulse, missing=one)
-    draw_verdict(place(figure, left=_VERDICT_LEFT, top=top - 0.22, width=_VERDICT, height=height), verdict)
 
 
-def _no_plane(verdict: "Verdict") -> str:
-    if verdict.locus == "not asked":
-        return "No CV plane: where a change is can be asked only when there is LTP or LTD."
-    said = next((each.sentence for each in verdict.evidence if each.index.startswith("CV")), "")
-    return f"No CV plane: {said or 'the variance cannot be told from the noise.'}"
+def _threshold(config: "ClassifyConfig | None") -> float:
+    return config.locus.posterior.threshold if config else 0.9
 
 
-def _corners(tops: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[tuple[float, float]]:
+def _corners(tops: "np.ndarray[tuple[int], np.dtype[np.float64]]", *, bars: bool) -> list[tuple[float, float]]:
     """Return where the panels' letters stand."""
-    last = tops[3] - 0.22
+    last, column = tops[3] - 0.22, _LEFT + _SQUARE + 0.2
+    below = [(column, tops[3] + _UNDER_BARS[0] - 0.22)] if bars else []
     return [
         (0.15, tops[0] - 0.1),
         (0.15, tops[1] - 0.25),
         (0.15, tops[2] - 0.1),
         (0.15, last),
-        (_LEFT + _SQUARE + 0.2, last),
+        (column, last),
+        *below,
         (_VERDICT_LEFT - 0.2, last),
     ]

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.errors import OK
+from ephysplast.plotting._locus_panels import LOCUS_COLOURS, VEIL, letters_in
 from ephysplast.plotting.style import (
     BLUE,
     GREEN,
@@ -13,6 +15,8 @@ from ephysplast.plotting.style import (
     INK,
     ORANGE,
     SMALL_PT,
+    TEXT_PT,
+    label_beside,
     phase_colour,
     plain,
     robust_limits,
@@ -26,11 +30,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ephysplast.analysers.paired_pulse import PairedPulseResult
-    from ephysplast.verdict import CvPlane
+    from ephysplast.verdict import CvPlane, Verdict
 
-_VEIL: Final = {"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.8}
 _MAX_DOTS: Final = 600
 _BEYOND: Final = 1e6
+_BESIDE_CURVE: Final[Mapping[str, tuple[float, float]]] = {"p": (-9.0, -4.0), "n": (-2.0, -10.0), "q": (-5.0, 6.0)}
+"""From the end of a theory curve to its name, in points, for growth; the other way for decline."""
 _WIDEST: Final = 32.0
 """Limits of the plane never go beyond this ratio: a cloud that does says only that the CV⁻² is hardly known."""
 
@@ -39,7 +44,8 @@ def draw_cv_plane(axes: "Axes", plane: "CvPlane | None", *, missing: str = "No C
     """Draw the change of the mean (r) against the change of CV⁻² (y), with its bootstrap cloud, on log axes.
 
     A change of release probability lies beyond the diagonal (above it for growth, below it for decline), a change of
-    the number of release sites on the diagonal, a change of quantal size on the line y = 1.
+    the number of release sites on the diagonal, a change of quantal size on the line y = 1. Where the plane has theory
+    curves, the pure changes of p, n and q at this synapse are drawn, each named at its end; else the regions.
 
     Parameters
     ----------
@@ -59,7 +65,10 @@ def draw_cv_plane(axes: "Axes", plane: "CvPlane | None", *, missing: str = "No C
     axes.set(xscale="log", yscale="log", xlim=(1 / edge, edge), ylim=(1 / edge, edge))
     axes.set_box_aspect(1)
     _ratio_ticks(axes, edge)
-    _regions(axes, edge)
+    if plane.theory_y and plane.theory_r.size:
+        _theory(axes, plane, edge)
+    else:
+        _regions(axes, edge)
     step = max(1, len(r_boot) // _MAX_DOTS)
     axes.scatter(
         r_boot[::step], y_boot[::step], s=2.5, color=GREY, alpha=0.35, linewidths=0, label="bootstrap", zorder=3
@@ -69,7 +78,7 @@ def draw_cv_plane(axes: "Axes", plane: "CvPlane | None", *, missing: str = "No C
     )
     axes.set_xlabel("r = mean after / before")
     axes.set_ylabel("CV⁻² after / before")
-    note = f"φ = {plane.phi_deg:.0f}°" if np.isfinite(plane.phi_deg) else ""
+    note = minus(f"φ = {plane.phi_deg:.0f}°") if np.isfinite(plane.phi_deg) else ""
     lost = len(known) - int(known.sum())
     note += f"; {lost} of {len(known)} resamples have no CV⁻²" if lost else ""
     lines = wrap(note, width_pt=size_pt(axes)[0], size_pt=SMALL_PT)
@@ -104,7 +113,8 @@ def draw_paired_pulse(
         _ratio_points(axes, x if train else np.array([float(i)]), each, phase_colour(name, names), label=plain(name))
     level = f"{next(iter(known.values())).level * 100:g} % interval"
     if train:
-        axes.set(xlabel="pulse", ylabel=f"response / first ({level})")
+        axes.set_xlabel("pulse")
+        label_beside(axes, "response / first", level)
         axes.locator_params(axis="x", integer=True)
         tight = {"borderaxespad": 0.1, "handlelength": 1.0, "handletextpad": 0.3, "columnspacing": 0.6}
         axes.legend(loc="lower right", bbox_to_anchor=(1.05, 1.0), ncols=2, fontsize=SMALL_PT, **tight)
@@ -114,7 +124,17 @@ def draw_paired_pulse(
     axes.set_xlim(-0.5, len(names) - 0.5)
     short = [each if len(each) <= 9 else f"{each[:8]}…" for each in names]
     axes.set_xticks(range(len(names)), [plain(each) for each in short], rotation=0 if len(names) < 3 else 30)
-    axes.set_ylabel(f"paired-pulse ratio ({level})")
+    label_beside(axes, "paired-pulse ratio", level)
+
+
+def why_no_plane(verdict: "Verdict") -> str:
+    """Say why a verdict has no CV plane."""
+    if verdict.locus == "not asked":
+        return "No CV plane: where a change is can be asked only when there is LTP or LTD."
+    said = next((each.sentence for each in verdict.evidence if each.index.startswith("CV")), "")
+    if not said and not verdict.locus_probabilities:
+        said = verdict.locus_sentence.removeprefix("undetermined: ")
+    return f"No CV plane: {said or 'the variance cannot be told from the noise.'}"
 
 
 def _edge(plane: "CvPlane", r_boot: FloatArray, y_boot: FloatArray) -> float:
@@ -122,7 +142,7 @@ def _edge(plane: "CvPlane", r_boot: FloatArray, y_boot: FloatArray) -> float:
     logs = np.abs(np.log(np.concatenate([r_boot, y_boot])))
     cloud = float(np.percentile(logs, 97)) if logs.size else 0.0
     point = max(abs(np.log(plane.r)), abs(np.log(plane.y)))
-    return float(np.exp(1.15 * max(point, min(cloud, np.log(_WIDEST)), np.log(2.0))))
+    return float(np.exp(1.25 * max(point, min(cloud, np.log(_WIDEST)), np.log(2.0))))
 
 
 def _ratio_ticks(axes: "Axes", edge: float) -> None:
@@ -137,6 +157,41 @@ def _ratio_ticks(axes: "Axes", edge: float) -> None:
         axis.set_minor_locator(NullLocator())
 
 
+def _theory(axes: "Axes", plane: "CvPlane", edge: float) -> None:
+    """Draw the curves of pure changes; each is named at its end on the side of the experiment."""
+    up = plane.r >= 1.0
+    r = plane.theory_r
+    axes.axhline(1.0, color=GREY, linewidth=0.5, zorder=1, label="_y = 1")
+    axes.axvline(1.0, color=GREY, linewidth=0.5, zorder=1, label="r = 1")
+    for name, y in plane.theory_y.items():
+        colour = LOCUS_COLOURS[name]
+        axes.plot(r, y, color=colour, linewidth=1.4, solid_capstyle="round", zorder=2, label=f"theory, {name}")
+        inside = np.flatnonzero((r > 1 / edge) & (r < edge) & (y > 1 / edge) & (y < edge) & ((r > 1.0) == up))
+        if inside.size:
+            end = inside[-1 if up else 0]
+            _name_curve(axes, name, (float(r[end]), float(y[end])), up=up, above=plane.y < 1.0)
+
+
+def _name_curve(axes: "Axes", name: str, end: tuple[float, float], *, up: bool, above: bool) -> None:
+    """Write p on the far side of the diagonal, n on the near side, q beside its line: they never meet."""
+    across, along = _BESIDE_CURVE[name]
+    side = 1.0 if up else -1.0
+    along = abs(along) * (1.0 if above else -1.0) * side if name == "q" else along
+    axes.annotate(
+        name,
+        xy=end,
+        xytext=(side * across, side * along),
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        fontsize=TEXT_PT + 1,
+        fontweight="bold",
+        color=letters_in(LOCUS_COLOURS[name]),
+        bbox=VEIL,
+        zorder=4,
+    )
+
+
 def _regions(axes: "Axes", edge: float) -> None:
     low, high = 1 / edge, edge
     axes.fill([1, high, 1], [1, high, high], color=ORANGE, alpha=0.14, linewidth=0, zorder=0)
@@ -144,7 +199,7 @@ def _regions(axes: "Axes", edge: float) -> None:
     axes.plot([low, high], [low, high], color=INK, linewidth=0.8, linestyle=(0, (4, 2)), label="y = r", zorder=2)
     axes.plot([low, high], [1, 1], color=GREEN, linewidth=1.6, alpha=0.7, label="y = 1", zorder=2)
     axes.plot([1, 1], [low, high], color=GREY, linewidth=0.5, label="r = 1", zorder=1)
-    style: dict[str, Any] = {"transform": axes.transAxes, "fontsize": SMALL_PT - 0.5, "zorder": 4, "bbox": _VEIL}
+    style: dict[str, Any] = {"transform": axes.transAxes, "fontsize": SMALL_PT - 0.5, "zorder": 4, "bbox": VEIL}
     for x, y, across in ((0.52, 0.98, "left"), (0.48, 0.02, "right")):
         down = "top" if y > 0.5 else "bottom"
         axes.text(x, y, "release\nprobability (p)", ha=across, va=down, color="#8a5f00", **style)

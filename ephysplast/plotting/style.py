@@ -243,10 +243,12 @@ def decimate(time: FloatArray, rows: FloatArray, *, columns: int) -> tuple[Float
 
 
 def say(axes: "Axes", sentence: str) -> None:
-    """Turn a panel that has nothing to show into one that says why."""
+    """Turn a panel that has nothing to show into one that says why, in as many words as it holds."""
     axes.set_axis_off()
-    width_pt, _ = size_pt(axes)
+    width_pt, height_pt = size_pt(axes)
     lines = wrap(sentence, width_pt=0.9 * width_pt, size_pt=TEXT_PT)
+    most = max(int(height_pt / (TEXT_PT * LINE_PITCH)), 1)
+    lines = lines if len(lines) <= most else [*lines[: most - 1], "…"]
     axes.text(
         0.5,
         0.5,
@@ -276,6 +278,13 @@ def label_inside(axes: "Axes", lines: list[tuple[str, str]]) -> None:
             color=colour,
             zorder=6,
         )
+
+
+def label_beside(axes: "Axes", text: str, note: str) -> None:
+    """Name the y axis in one line or, where the axes is too low for it, in two smaller ones."""
+    one = f"{text} ({note})"
+    fits = text_width_pt(one, size_pt=TEXT_PT) <= size_pt(axes)[1]
+    axes.set_ylabel(plain(one) if fits else f"{plain(text)}\n({plain(note)})", fontsize=TEXT_PT if fits else SMALL_PT)
 
 
 def lines_share(axes: "Axes", n_lines: int) -> float:

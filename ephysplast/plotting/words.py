@@ -1,11 +1,12 @@
 """The verdict in words that fit their panel."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
+from ephysplast._words import minus
 from ephysplast.errors import OK
 from ephysplast.plotting.style import (
     FONT,
@@ -20,17 +21,25 @@ from ephysplast.plotting.style import (
     size_pt,
     wrap,
 )
-from ephysplast.verdict import Verdict
+from ephysplast.verdict import Locus, Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LOCUS: Final = {
+LOCUS_WORDS: Final[Mapping[Locus, str]] = {
     "pre": "presynaptic",
+    "pre-or-silent": "presynaptic or silent synapses",
     "post": "postsynaptic",
+    "chloride": "driving force (chloride)",
+    "post-or-chloride": "postsynaptic or driving force",
+    "mixed": "pre- and postsynaptic",
     "undetermined": "undetermined",
     "not asked": "not asked",
 }
+"""The answers of :attr:`Verdict.locus` as people say them."""
+Part: TypeAlias = Literal["all", "answer", "reasons"]
+"""What of a verdict is written: sign and locus with their sentences, evidence and gates, or all of it."""
+
 _CELL_SIGNS: Final = {
     "up": "Excitability up",
     "down": "Excitability down",
@@ -52,7 +61,7 @@ class _Line:
     above: float
 
 
-def draw_verdict(axes: "Axes", verdict: Verdict, *, locus: bool = True) -> None:
+def draw_verdict(axes: "Axes", verdict: Verdict, *, locus: bool = True, part: Part = "all") -> None:
     """Write the verdict: sign, change with interval, locus, the evidence of each index, what the gates found.
 
     The text is wrapped to the axes as it stands, and made smaller if it would not fit. If it still does not, the last
@@ -66,11 +75,13 @@ def draw_verdict(axes: "Axes", verdict: Verdict, *, locus: bool = True) -> None:
         What to say.
     locus : bool
         Say it too when pre or post was not asked; of the cell itself it never is.
+    part : {"all", "answer", "reasons"}
+        *answer*: sign and locus with their sentences; *reasons*: evidence and gates; for two columns of text.
     """
     axes.set_axis_off()
     width, height = size_pt(axes)
     scale = 1.0
-    while _height(lines := _lines(verdict, width, scale, locus=locus)) > height and scale > _SMALLEST:
+    while _height(lines := _lines(verdict, width, scale, locus=locus, part=part)) > height and scale > _SMALLEST:
         scale -= 0.05
     lines = _cut(lines, height)
     y = 0.0
@@ -91,9 +102,9 @@ def draw_verdict(axes: "Axes", verdict: Verdict, *, locus: bool = True) -> None:
         )
 
 
-def verdict_height_pt(verdict: Verdict, *, width_pt: float, locus: bool = True) -> float:
+def verdict_height_pt(verdict: Verdict, *, width_pt: float, locus: bool = True, part: Part = "all") -> float:
     """Return how high a panel of this width must be to hold the verdict at full size, in points."""
-    return _height(_lines(verdict, width_pt, 1.0, locus=locus))
+    return _height(_lines(verdict, width_pt, 1.0, locus=locus, part=part))
 
 
 def _height(lines: list[_Line]) -> float:
@@ -112,11 +123,11 @@ def _cut(lines: list[_Line], height: float) -> list[_Line]:
     return [*lines, more]
 
 
-def _lines(verdict: Verdict, width: float, scale: float, *, locus: bool) -> list[_Line]:
+def _lines(verdict: Verdict, width: float, scale: float, *, locus: bool, part: Part) -> list[_Line]:
     """Break the paragraphs into lines of this width, at `scale` of their full size."""
-    lines = []
-    for text, size, weight, colour, indent, above in _paragraphs(verdict, locus=locus):
-        pieces = wrap(text, width_pt=width - indent, size_pt=size * scale, weight=weight)
+    lines: list[_Line] = []
+    for text, size, weight, colour, indent, above in _paragraphs(verdict, locus=locus, part=part):
+        pieces = wrap(minus(text), width_pt=width - indent, size_pt=size * scale, weight=weight)
         lines += [
             _Line(
                 text=piece,
@@ -124,7 +135,7 @@ def _lines(verdict: Verdict, width: float, scale: float, *, locus: bool) -> list
                 weight=weight,
                 colour=colour,
                 indent=indent,
-                above=0.0 if i else above * scale,
+                above=0.0 if i or not lines else above * scale,
             )
             for i, piece in enumerate(pieces)
         ]
@@ -134,8 +145,16 @@ def _lines(verdict: Verdict, width: float, scale: float, *, locus: bool) -> list
 _Paragraph = tuple[str, float, str, str, float, float]
 
 
-def _paragraphs(verdict: Verdict, *, locus: bool) -> Iterator[_Paragraph]:
+def _paragraphs(verdict: Verdict, *, locus: bool, part: Part) -> Iterator[_Paragraph]:
     """Yield text, size, weight, colour, indent and room above."""
+    if part != "reasons":
+        yield from _answer(verdict, locus=locus)
+    if part != "answer":
+        yield from _evidence(verdict)
+        yield from _quality(verdict)
+
+
+def _answer(verdict: Verdict, *, locus: bool) -> Iterator[_Paragraph]:
     refused = verdict.status != OK
     yield _heading(verdict), TEXT_PT + 3, "bold", RED if refused else INK, 0.0, 0.0
     if np.isfinite(verdict.change):
@@ -150,21 +169,17 @@ def _paragraphs(verdict: Verdict, *, locus: bool) -> Iterator[_Paragraph]:
         )
     if refused:
         yield verdict.status, TEXT_PT, "bold", RED, 0.0, 1.0
-    if verdict.sign_sentence and verdict.sign_sentence != verdict.status:
-        yield verdict.sign_sentence.removeprefix(f"{verdict.sign}: "), TEXT_PT, "normal", INK, 0.0, 1.0
+    said = verdict.sign_sentence.removeprefix(f"{verdict.sign}: ")
+    if said and said != verdict.status:
+        yield said, TEXT_PT, "normal", INK, 0.0, 1.0
     if locus or verdict.locus != "not asked":
         yield from _about_locus(verdict)
-    yield from _evidence(verdict)
-    yield from _quality(verdict)
 
 
 def _about_locus(verdict: Verdict) -> Iterator[_Paragraph]:
-    yield f"Locus: {_LOCUS[verdict.locus]}", TEXT_PT, "bold", INK, 0.0, 4.0
+    yield f"Locus: {LOCUS_WORDS[verdict.locus]}", TEXT_PT, "bold", INK, 0.0, 4.0
     if verdict.locus_sentence:
         yield verdict.locus_sentence.removeprefix(f"{verdict.locus}: "), TEXT_PT, "normal", INK, 0.0, 0.0
-    if verdict.locus_probabilities:
-        shares = ", ".join(f"{name} {share:.2f}" for name, share in verdict.locus_probabilities.items())
-        yield f"probabilities: {shares}", TEXT_PT, "normal", INK, 0.0, 0.0
 
 
 def _heading(verdict: Verdict) -> str:

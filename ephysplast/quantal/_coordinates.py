@@ -120,17 +120,27 @@ class PhaseSummary:
 
 def summarise(values: FloatArray, priors: LocusPriors) -> PhaseSummary:
     """Where the mean and the drift of a phase are likely to be, from winsorised values."""
+    tame = tamed(values)
+    slope, slope_se = robust_slope(values)
+    mean = max(float(tame.mean()), 0.05)
+    se = min(1.3 * slope_se / np.sqrt(12.0) / mean + 0.003, 1.0)
+    return PhaseSummary(Heavy(float(np.log(mean)), se), Normal(_drift_look(slope, slope_se, priors)))
+
+
+def tamed(values: FloatArray) -> FloatArray:
+    """Draw values in to 4 robust SD around their median."""
     middle = np.median(values)
     spread = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), 0.5 * float(values.std()), 1e-3)
-    tame = np.clip(values, middle - 4.0 * spread, middle + 4.0 * spread)
-    course = ramp(values.size)
+    return np.clip(values, middle - 4.0 * spread, middle + 4.0 * spread)
+
+
+def robust_slope(values: FloatArray) -> tuple[float, float]:
+    """Drift end to end of winsorised values, and its standard error."""
+    tame, course = tamed(values), ramp(values.size)
     weight = float(course @ course)
     slope = float(course @ tame / weight)
     left = tame - tame.mean() - slope * course
-    sd = float(np.sqrt(left @ left / (values.size - 2)))
-    mean = max(float(tame.mean()), 0.05)
-    se = min(1.3 * sd / np.sqrt(values.size) / mean + 0.003, 1.0)
-    return PhaseSummary(Heavy(float(np.log(mean)), se), Normal(_drift_look(slope, sd / np.sqrt(weight), priors)))
+    return slope, float(np.sqrt(left @ left / (values.size - 2) / weight))
 
 
 def _drift_look(slope: float, se: float, priors: LocusPriors) -> Heavy | None:

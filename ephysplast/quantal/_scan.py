@@ -17,6 +17,8 @@ from ephysplast.quantal._coordinates import (
     log_standard_normal,
     main_names,
     nuisance_names,
+    ramp,
+    robust_slope,
 )
 from ephysplast.quantal._density import SweepSets, sweep_densities
 from ephysplast.quantal.priors import LocusPriors
@@ -33,6 +35,9 @@ _SPREAD_EDGES = np.asarray([0.0, 0.2, 0.5, 1.0])
 """Cells of quantal variability, as a share of the largest."""
 
 _N_P = 64
+_PLAIN = 2.0
+"""Standard errors from which a drift or a graded onset is taken for real; the scan only proposes."""
+
 _TEMPER = 0.9
 _SHARE_FLAT = 0.05
 
@@ -62,7 +67,8 @@ def scan(phases: tuple[FloatArray, FloatArray], *, noise: tuple[float, float], p
     within, between = (spread * [priors.max_cv_within, priors.max_cv_between]).T
     kind = grid[0].astype(np.intp)
     found, means = [], []
-    for values, sd in zip(phases, noise, strict=True):
+    steady = (straightened(phases[0]), settled(straightened(phases[1]), towards=float(np.median(phases[0]))))
+    for values, sd in zip(steady, noise, strict=True):
         some = np.quantile(values, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
         means.append(max(float(some.mean()), 0.05))
         q = means[-1] / (grid[1] * grid[2])
@@ -72,6 +78,20 @@ def scan(phases: tuple[FloatArray, FloatArray], *, noise: tuple[float, float], p
         log_density = np.log(density + 1e-3).sum(axis=1) * (values.size / some.size)
         found.append(log_density.reshape(shape))
     return Scan(found[0], found[1], edges, p_edges, float(np.log(means[1] / means[0])))
+
+
+def straightened(values: FloatArray) -> FloatArray:
+    """Take off a drift that is plain to see: it would smear the quantal peaks, and the scan would propose others."""
+    slope, se = robust_slope(values)
+    return values - slope * ramp(values.size) if abs(slope) > _PLAIN * se else values
+
+
+def settled(values: FloatArray, *, towards: float) -> FloatArray:
+    """Leave out the first third where it plainly lies nearer to the baseline than the last: a change on its way."""
+    third = values.size // 3
+    early, late = values[:third], values[-third:]
+    gap, se = late.mean() - early.mean(), np.sqrt((early.var() + late.var()) / max(third, 1))
+    return values[third:] if gap * np.sign(late.mean() - towards) > _PLAIN * se else values
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ephysplast.errors import OK, EphysplastError, check_settings
-from ephysplast.quantal._coordinates import physical, summarise
+from ephysplast.quantal._coordinates import physical, summarise, tamed
 from ephysplast.quantal._hypotheses import Observed, log_target, phases
 from ephysplast.quantal._importance import Sampled, sample
 from ephysplast.quantal._scan import first_look, scan
@@ -180,7 +180,7 @@ def locus_posterior(
     why = _refusal((first, second), noise)
     if why:
         return _undetermined(why)
-    scale = _scale(first[:, 0])
+    scale = float(tamed(first[:, 0]).mean())
     first, second = first / scale, second / scale
     seen = Observed(first, second, (noise[0] / scale, noise[1] / scale), _outliers(first, second, config))
     return _weigh(seen, scale, config, rng)
@@ -203,13 +203,6 @@ def _refusal(phases: tuple[FloatArray, FloatArray], noise: tuple[float, float]) 
         if values.mean() < max(3.0 * noise_sd, 2.5 * float(values.std())) / np.sqrt(values.size):
             return f"there is no response in the {name} sweeps to speak of: its mean is within the noise"
     return ""
-
-
-def _scale(values: FloatArray) -> float:
-    """Mean of values drawn in to 4 robust SD: failures may be most of them, and one stray sweep is no scale."""
-    middle = np.median(values)
-    spread = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), 0.5 * float(values.std()))
-    return float(np.clip(values, middle - 4.0 * spread, middle + 4.0 * spread).mean())
 
 
 def _outliers(first: FloatArray, second: FloatArray, config: PosteriorConfig) -> tuple[FloatArray, FloatArray]:

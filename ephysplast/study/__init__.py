@@ -46,8 +46,9 @@ def study_table(folder: str | Path, table: str) -> "pd.DataFrame":
         The output folder of ``ephysplast analyse``.
     table : str
         One of :data:`TABLES`: ``"experiments"``, ``"evidence"``, ``"quality"``, ``"induction"``, ``"files"``,
-        ``"errors"``; of synapses ``"time_course"``, ``"sweeps"``, ``"responses"``; of the cell itself ``"cells"``
-        (one row per phase and quantity), ``"steps"``, ``"spikes"``, ``"readings"``.
+        ``"errors"``; of synapses ``"time_course"``, ``"sweeps"``, ``"responses"``, ``"release"`` (n, p and q before and
+        after under each locus); of the cell itself ``"cells"`` (one row per phase and quantity), ``"steps"``,
+        ``"spikes"``, ``"readings"``.
     """
     path = Path(folder) / FILE
     if not path.is_file():

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from math import isfinite, nan
 from typing import Final
 
@@ -28,6 +29,7 @@ _LIMITS: Final[Mapping[str, tuple[float, float, str]]] = {
     "junction_potential_mv": (-50.0, 50.0, "mV"),
     "rest_mv": (-120.0, -10.0, "mV"),
     "temperature_degc": (0.0, 50.0, "°C"),
+    "held_at_mv": (-150.0, 100.0, "mV"),
 }
 """What can be true of a cell in a slice; beyond it the unit is another one, or the sign was lost."""
 
@@ -35,6 +37,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "compensation_percent": "write 70 for 70 %",
     "junction_potential_mv": "write 0 where the commands are corrected already",
     "rest_mv": "write it in mV, with its minus sign",
+    "held_at_mv": "write it in mV, with its minus sign, as it was commanded",
     "temperature_degc": "write it in °C; room temperature is about 22",
 }
 _UNKNOWN: Final = ("", "nan", "na", "n/a", "#n/a", "none", "unknown", "notknown", "?", "-", "–", "—")
@@ -77,8 +80,19 @@ def conditions_of(experiment: Experiment) -> CellConditions:
     ManifestError
         If a column holds no number, or one that cannot be true.
     """
-    known = {column: _number(experiment, column) for column in _LIMITS}
+    known = {each.name: _number(experiment, each.name) for each in fields(CellConditions)}
     return CellConditions(**{column: value for column, value in known.items() if isfinite(value)})
+
+
+def held_at_of(experiment: Experiment) -> float:
+    """Read the potential at which a response was held, in mV as it was commanded; NaN where the cell is empty.
+
+    Raises
+    ------
+    ManifestError
+        If the column holds no number, or one that cannot be true.
+    """
+    return _number(experiment, "held_at_mv")
 
 
 def configuration_of(experiment: Experiment) -> str:

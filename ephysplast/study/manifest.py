@@ -27,6 +27,7 @@ from ephysplast.experiment import (
 )
 from ephysplast.recording import Clamp
 from ephysplast.study.columns import response_meant
+from ephysplast.study.linked import link_e_gaba
 from ephysplast.units import ELECTRODE_UNITS
 
 
@@ -107,6 +108,8 @@ class ManifestRow(BaseModel):
     rs_mohm: str = ""
     compensation_percent: str = ""
     rest_mv: str = ""
+    e_gaba_from: str = ""
+    held_at_mv: str = ""
     configuration: str = ""
     drug: str = ""
     experimenter: str = ""
@@ -149,11 +152,11 @@ def load_manifest(path: str | os.PathLike[str]) -> tuple[Experiment, ...]:
     ------
     ManifestError
         If the file cannot be read, a column is missing or unknown, or rows have impossible values: all bad rows are
-        named at once.
+        named at once. If ``e_gaba_from`` names no experiment in which E_GABA of that cell was measured in both phases.
     """
     manifest = Path(path)
     rows = validate_rows(read_rows(manifest), manifest.name)
-    return tuple(_experiment(name, group, manifest.parent) for name, group in _grouped(rows).items())
+    return link_e_gaba([_experiment(name, group, manifest.parent) for name, group in _grouped(rows).items()])
 
 
 def read_rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:

@@ -1,9 +1,5 @@
 """One experiment: from its files to measurements, and the verdict."""
 
-from zlib import crc32
-
-import numpy as np
-
 from ephysplast.analysers.induction import InductionResult, measure_induction
 from ephysplast.experiment import CELL_KINDS, INDUCTION, Experiment, select_sweeps
 from ephysplast.study.cell import measure_cell
@@ -35,7 +31,7 @@ def analyse_experiment(experiment: Experiment, *, settings: Settings | None = No
         For what the experimenter can mend: a missing file or channel, a phase without sweeps, the wrong clamp.
     """
     chosen = settings or Settings()
-    rng = np.random.default_rng([chosen.seed, crc32(experiment.name.encode())])
+    rng = chosen.rng_of(experiment.name)
     check_phases(experiment)
     files = Files.open(experiment)
     pathways: dict[str, PathwayMeasurement] = {}

@@ -253,9 +253,14 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _key(experiment: Experiment, settings: Settings) -> str:
-    """Hash what the results depend on: program, settings, manifest rows, and the files' sizes and times."""
+    """Hash what the results depend on: program, settings, manifest rows, and the files' sizes and times.
+
+    Rows and files of the experiment from which an inhibitory response takes its E_GABA count too.
+    """
     digest = hashlib.sha256(f"{ephysplast.__version__}\n{to_toml(settings)}\n{experiment!r}".encode())
-    for path in sorted({each.path for pathway in experiment.pathways for each in pathway.segments}):
+    both = (experiment, experiment.e_gaba) if experiment.e_gaba else (experiment,)
+    pathways = [pathway for each in both for pathway in each.pathways]
+    for path in sorted({each.path for pathway in pathways for each in pathway.segments}):
         with suppress(OSError, ValueError):
             stat = path.stat()
             digest.update(f"\n{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from ephysplast.analysers.connection import ConnectionConfig
@@ -67,6 +69,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise SettingsError("'seed' is impossible", got=str(self.seed), wanted="0 or more")
+
+    def rng_of(self, experiment: str) -> np.random.Generator:
+        """Return the generator of all random draws of the experiment of that name."""
+        return np.random.default_rng([self.seed, crc32(experiment.encode())])
 
 
 def load_settings(path: str | os.PathLike[str]) -> Settings:

@@ -22,6 +22,7 @@ TABLES: Final = (
     "steps",
     "spikes",
     "readings",
+    "release",
     "evidence",
     "quality",
     "induction",

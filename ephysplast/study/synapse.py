@@ -35,6 +35,7 @@ from ephysplast.study.checks import (
     check_stimuli_differ,
     in_row,
 )
+from ephysplast.study.driving_force import Inhibitory, circumstances_of
 from ephysplast.study.files import Files
 from ephysplast.study.measured import PathwayMeasurement, PhaseMeasurement
 from ephysplast.study.settings import Settings
@@ -42,12 +43,6 @@ from ephysplast.verdict import Check, QualityCheck, Verdict
 
 POLARITY: Final[Mapping[ResponseKind, int | None]] = {"EPSC": -1, "EPSP": 1, "fEPSP": -1, "IPSC": None, "IPSP": None}
 """Expected polarity; an inhibitory response takes the sign of its baseline mean, since it follows the driving force."""
-
-_DRIVING_FORCE: Final = QualityCheck(
-    name="driving force",
-    outcome="not testable",
-    sentence="E_GABA was not measured: a shift of it changes an inhibitory response without a change of conductance",
-)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,11 +88,15 @@ def measure_synapse(
         for role, table in tables.items()
         if table is not None
     }
-    about = Circumstances(response=experiment.response, opsin=experiment.opsin)
-    verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=settings.classify, about=about)
     checks = tuple(check for each in measured.values() for check in _connection_checks(each))
+    about = Circumstances(response=experiment.response, opsin=experiment.opsin)
     if experiment.response in INHIBITORY:
-        checks += (_DRIVING_FORCE,)
+        test = raw["test"]
+        polarity = test.responses[BASELINE].polarity
+        asked = Inhibitory(experiment=experiment, files=files, evoked=test.evoked, polarity=polarity, table=gated.table)
+        about, check = circumstances_of(asked, settings)
+        checks += (check,)
+    verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=settings.classify, about=about)
     return measured, replace(verdict, quality=(*checks, *gated.checks))
 
 

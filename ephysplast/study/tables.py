@@ -33,6 +33,15 @@ VERDICT_COLUMNS: Final = (
     "locus_sentence",
 )
 
+PROBABILITY_COLUMNS: Final[Mapping[str, str]] = {
+    "p": "probability_p",
+    "n": "probability_n",
+    "q": "probability_q",
+    "p+q": "probability_pq",
+    "chloride": "probability_chloride",
+}
+"""Locus → its column in ``experiments``; a name without a plus sign is one in every spreadsheet and language."""
+
 SHAPE_COLUMNS: Final = (
     "onset_latency_ms",
     "jitter_ms",
@@ -73,7 +82,8 @@ def in_order(experiments: "pd.DataFrame") -> "pd.DataFrame":
     The verdict, what was measured in each phase, the induction, and last what the manifest says.
     """
     there = [str(each) for each in experiments.columns]
-    first = ("experiment", "response", "pre_type", "post_type", *VERDICT_COLUMNS, "changes", "unit", "connection")
+    verdict = (*VERDICT_COLUMNS, *PROBABILITY_COLUMNS.values(), "changes", "unit", "connection")
+    first = ("experiment", "response", "pre_type", "post_type", *verdict)
     last = (*(each for each in there if each.startswith("induction_")), *METADATA, "notes")
     measured = sorted((each for each in there if each not in first and each not in last), key=_place)
     return experiments[[each for each in dict.fromkeys((*first, *measured, *last)) if each in there]]
@@ -96,7 +106,8 @@ def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
     dict of str to pandas.DataFrame
         ``experiments`` (one row), ``evidence`` (one row per index), ``quality`` (one row per gate), ``induction``
         (one row per pairing), ``files`` (one row per manifest row). Of a synapse ``time_course`` (pathway × minute),
-        ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse). Of the cell itself ``cells``
+        ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse), ``release`` (locus × quantity:
+        n, p and q before and after, if the change was there; empty unless the locus was asked). Of the cell itself ``cells``
         (phase × quantity), ``steps`` (phase × sweep), ``spikes`` (phase × spike), ``readings`` (phase × reading).
     """
     frames = {
@@ -138,7 +149,23 @@ def _of_synapse(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
         "time_course": _per_pathway(result, lambda each: time_course(each.table).to_frame()),
         "sweeps": _per_pathway(result, lambda each: each.table.to_frame()),
         "responses": _responses(result),
+        "release": _release(result),
     }
+
+
+def _release(result: "ExperimentResult") -> "pd.DataFrame":
+    import pandas as pd
+
+    unit = result.pathways["test"].table.unit
+    rows = []
+    for each in result.verdict.release:
+        for name in "npq":
+            row: dict[str, object] = {"locus": each.locus, "probability": each.probability, "quantity": name}
+            estimates = {when: getattr(each, f"{name}_{when}") for when in ("before", "after")}
+            for when, found in estimates.items():
+                row |= {when: found.value, f"{when}_low": found.low, f"{when}_high": found.high}
+            rows.append(row | {"unit": unit if name == "q" else "", "status": estimates["before"].status})
+    return pd.DataFrame(rows)
 
 
 def _of_cell(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
@@ -180,7 +207,9 @@ def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
     import pandas as pd
 
     verdict = {name: getattr(result.verdict, name) for name in VERDICT_COLUMNS}
+    found = result.verdict.locus_probabilities
     row = _identity(result.experiment) | verdict
+    row |= {column: found.get(locus, np.nan) for locus, column in PROBABILITY_COLUMNS.items()}
     row |= _cell_summary(result) if result.cell else _synapse_summary(result)
     row["changes"] = changes_in_words(result.verdict)
     row |= _induction_summary(result) | dict(result.experiment.metadata)

@@ -14,9 +14,10 @@ import pytest
 
 from ephysplast.analysers.evoked import EvokedTraces
 from ephysplast.analysers.paired_pulse import PairedPulseResult
+from ephysplast.analysers.variability import VariabilityResult
 from ephysplast.errors import OK
 from ephysplast.experiment import SweepTable
-from ephysplast.verdict import CvPlane, Evidence, QualityCheck, Verdict
+from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, QualityCheck, Verdict
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -126,7 +127,54 @@ def make_verdict(rng, *, r=1.5, y=2.2) -> Verdict:
         ),
         n_baseline=60,
         n_post=60,
-        cv_plane=CvPlane(r=r, y=y, r_boot=r * cloud[0], y_boot=y * cloud[1], phi_deg=18.0),
+        cv_plane=CvPlane(r=r, y=y, r_boot=r * cloud[0], y_boot=y * cloud[1], phi_deg=18.0, **make_theory()),
+        locus_probabilities={"p": 0.93, "n": 0.04, "q": 0.001, "p+q": 0.029},
+        amplitude_fit=make_fit(rng, r=r),
+    )
+
+
+def make_theory(p: float = 0.35) -> dict[str, Any]:
+    """The curves of pure changes without quantal variability: 1/CV² is np/(1 − p)."""
+    r = np.exp(np.linspace(np.log(0.1), np.log(10.0), 201))
+    with np.errstate(divide="ignore"):
+        pre = np.where(r * p < 1.0, r * (1 - p) / (1 - r * p), np.nan)
+    return {"theory_r": r, "theory_y": {"p": pre, "n": r.copy(), "q": np.ones_like(r)}}
+
+
+def make_fit(rng, *, r=1.5, unit="pA", n=(60, 240), noise=3.0) -> AmplitudeFit:
+    """Responses with a third of failures, and the density they are drawn from."""
+    at = np.linspace(-10.0, 60.0 * r + 40.0, 241)
+    drawn, density = [], []
+    for count, mean in zip(n, (30.0, 30.0 * r), strict=True):
+        released = rng.random(count) > 1 / 3
+        drawn.append(released * rng.normal(mean, 8.0, count) + rng.normal(0.0, noise, count))
+        density.append(normal(at, 0.0, noise) / 3 + normal(at, mean, np.hypot(8.0, noise)) * 2 / 3)
+    return AmplitudeFit(
+        before=drawn[0],
+        after=drawn[1],
+        unit=unit,
+        at=at,
+        density_before=density[0],
+        density_after=density[1],
+        noise_before=noise,
+        noise_after=1.1 * noise,
+        locus="p",
+    )
+
+
+def normal(at, mean: float, sd: float) -> np.ndarray:
+    return np.exp(-0.5 * ((at - mean) / sd) ** 2) / (sd * np.sqrt(2 * np.pi))
+
+
+def make_variability(fraction: float) -> VariabilityResult:
+    return VariabilityResult(
+        status=OK,
+        failure_status=OK,
+        n_sweeps=60,
+        failure_fraction=fraction,
+        failure_fraction_low=0.7 * fraction,
+        failure_fraction_high=1.4 * fraction,
+        outlier_index=np.empty(0, dtype=np.int64),
     )
 
 
@@ -144,6 +192,12 @@ def make_paired_pulse(ratio: float, *, n_pulses: int = 2) -> PairedPulseResult:
         method="bootstrap",
         level=0.95,
     )
+
+
+@pytest.fixture
+def variability() -> dict[str, VariabilityResult]:
+    """Failures that become rarer."""
+    return {"baseline": make_variability(0.4), "post": make_variability(0.15)}
 
 
 @pytest.fixture

@@ -246,7 +246,7 @@ def test_sweeps_that_are_nan_are_not_drawn_and_none_at_all_is_said(make):
 
 @pytest.mark.parametrize(("r", "y"), [(1.5, 2.2), (0.6, 0.4), (1.3, 1.0), (3.0, 40.0)])
 def test_the_point_stands_at_the_ratios_within_log_axes(make, r, y):
-    plane = replace(make().verdict.cv_plane, r=r, y=y)
+    plane = replace(make().verdict.cv_plane, r=r, y=y, theory_r=np.empty(0), theory_y={})
     axes = new_axes(3.0, 3.0)
     draw_cv_plane(axes, plane)
     np.testing.assert_allclose(offsets(axes, "experiment"), [[r, y]])

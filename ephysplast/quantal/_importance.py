@@ -6,7 +6,7 @@ shrunk to the posterior mean so that they keep its covariance (West 1993).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,16 @@ _CENTRES = 60
 _BROAD = 1.5
 """Kernels wider than best for a density estimate: a proposal must reach past the tails."""
 
-_LEAST_ROUNDS = 6
+_LEAST_LEARNING, _MOST_LEARNING = 4, 30
+_ENOUGH = 2.0
+"""Rounds of learning: until this many times the samples that kernels need count, for the kernels are tempered before."""
+
+_PATIENCE, _POOR = 4, 0.03
+"""After so many rounds of which no larger share counts, it is learnt once more."""
+
+
+Groups: TypeAlias = Callable[[FloatArray], NDArray[np.intp]]
+"""Which rows belong together: a whole number from 0 for each."""
 
 
 class Proposal(Protocol):
@@ -103,6 +112,84 @@ class Sampled:
         return mean, float(np.sqrt(self.weights @ (values - mean) ** 2))
 
 
+class Search:
+    """Learn where a posterior is, then weigh fresh draws of what was learnt.
+
+    Draws that learn are weighed against the mixture of all proposals so far. Evidence from them is biased low, for
+    kernels sit on the very draws that weighed most. So what is answered comes from draws of one fixed proposal alone,
+    whose mean weight is the evidence without bias. Where few of these count, all is learnt from once more, and the
+    answer starts afresh.
+    """
+
+    def __init__(
+        self,
+        log_target: Callable[[FloatArray], FloatArray],
+        first: Proposal,
+        *,
+        n_first: int,
+        n_round: int,
+        rng: np.random.Generator,
+        groups: Groups | None = None,
+    ) -> None:
+        self._log_target, self._first, self._groups = log_target, first, groups
+        self._n_round, self._n_first, self._rng = n_round, n_first, rng
+        self._at = first.draw(n_first, rng)
+        self._target, self._log_first = log_target(self._at), first.log_density(self._at)
+        self._log_mixture = self._log_first + np.log(n_first)
+        self._past: list[Kernels] = []
+        enough = _ENOUGH * _WANTED * self._at.shape[1]
+        while len(self._past) < _MOST_LEARNING and not (
+            len(self._past) >= _LEAST_LEARNING and self.known.effective >= enough
+        ):
+            self._draw(self._learnt())
+        self._proposal = self._learnt()
+        self._fresh: list[tuple[FloatArray, FloatArray]] = []
+
+    @property
+    def known(self) -> Sampled:
+        """All draws so far, against the mixture of their proposals: what is learnt from."""
+        return Sampled(points=self._at, log_weights=self._target - self._log_mixture + np.log(self._at.shape[0]))
+
+    @property
+    def found(self) -> Sampled:
+        """Fresh draws of the last proposal: the answer."""
+        if not self._fresh:
+            return self.known
+        points, log_weights = zip(*self._fresh, strict=True)
+        return Sampled(points=np.concatenate(points), log_weights=np.concatenate(log_weights))
+
+    def refine(self, effective: float, n_rounds: int) -> int:
+        """Draw until `effective` samples count, at most `n_rounds` rounds; return how many it took."""
+        for done in range(n_rounds):
+            if self._fresh and self.found.effective >= effective:
+                return done
+            tired = len(self._fresh) >= _PATIENCE and n_rounds - done >= _PATIENCE
+            if tired and self.found.effective < _POOR * self._n_round * len(self._fresh):
+                self._proposal, self._fresh = self._learnt(), []
+            new, log_weights = self._draw(self._proposal)
+            self._fresh.append((new, log_weights))
+        return n_rounds
+
+    def _learnt(self) -> Kernels:
+        return _kernels(self._at, self.known.log_weights, self._first, self._rng, self._groups)
+
+    def _draw(self, proposal: Kernels) -> tuple[FloatArray, FloatArray]:
+        """Draw one round, keep it, and return it with its weights against this proposal alone."""
+        new = proposal.draw(self._n_round, self._rng)
+        target, log_first = self._log_target(new), self._first.log_density(new)
+        old = [each.log_density(new, log_first) + np.log(self._n_round) for each in self._past]
+        own = proposal.log_density(new, log_first)
+        parts = [log_first + np.log(self._n_first), *old, own + np.log(self._n_round)]
+        known = proposal.log_density(self._at, self._log_first) + np.log(self._n_round)
+        self._log_mixture = np.concatenate(
+            [np.logaddexp(self._log_mixture, known), special.logsumexp(np.stack(parts), axis=0)]
+        )
+        self._at, self._target = np.concatenate([self._at, new]), np.concatenate([self._target, target])
+        self._log_first = np.concatenate([self._log_first, log_first])
+        self._past.append(proposal)
+        return new, target - own
+
+
 def sample(
     log_target: Callable[[FloatArray], FloatArray],
     first: Proposal,
@@ -114,36 +201,19 @@ def sample(
     hopeless: float,
     rng: np.random.Generator,
 ) -> Sampled:
-    """Draw from `first`, then in rounds from kernels around the weighted samples.
-
-    Ends early once `effective` samples count, or when the log evidence stays below `hopeless`.
-    """
-    at = first.draw(n_first, rng)
-    target, log_first = log_target(at), first.log_density(at)
-    mixture, seen = log_first + np.log(n_first), n_first
-    learnt: list[Kernels] = []
-    for done in range(n_rounds):
-        so_far = Sampled(points=at, log_weights=target - mixture + np.log(seen))
-        if done >= _LEAST_ROUNDS and (so_far.effective >= effective or so_far.log_evidence < hopeless):
-            break
-        proposal = _kernels(at, so_far.log_weights, first, rng)
-        new = proposal.draw(n_round, rng)
-        new_first = first.log_density(new)
-        old = [each.log_density(new, new_first) for each in learnt]
-        parts = [new_first + np.log(n_first), *(each + np.log(n_round) for each in old)]
-        new_mixture = special.logsumexp(np.stack(parts), axis=0)
-        at, target = np.concatenate([at, new]), np.concatenate([target, log_target(new)])
-        log_first, mixture = np.concatenate([log_first, new_first]), np.concatenate([mixture, new_mixture])
-        mixture = np.logaddexp(mixture, proposal.log_density(at, log_first) + np.log(n_round))
-        learnt.append(proposal)
-        seen += n_round
-    return Sampled(points=at, log_weights=target - mixture + np.log(seen))
+    """Search, and draw until `effective` samples count; what lies below `hopeless` after learning is left there."""
+    search = Search(log_target, first, n_first=n_first, n_round=n_round, rng=rng)
+    if search.known.log_evidence >= hopeless:
+        search.refine(effective, n_rounds)
+    return search.found
 
 
-def _kernels(at: FloatArray, log_weights: FloatArray, first: Proposal, rng: np.random.Generator) -> Kernels:
+def _kernels(
+    at: FloatArray, log_weights: FloatArray, first: Proposal, rng: np.random.Generator, groups: Groups | None
+) -> Kernels:
     size = at.shape[1]
     weights = _tempered(log_weights, wanted=_WANTED * size)
-    mean = weights @ at
+    mean = _group_means(at, weights, groups(at)) if groups else weights @ at
     off = at - mean
     covariance = (weights[:, None] * off).T @ off
     covariance += np.diag(1e-8 + 1e-4 * np.diag(covariance))
@@ -152,8 +222,15 @@ def _kernels(at: FloatArray, log_weights: FloatArray, first: Proposal, rng: np.r
     picked = np.searchsorted(np.cumsum(weights), (np.arange(_CENTRES) + rng.random()) / _CENTRES).clip(
         0, at.shape[0] - 1
     )
-    centres = mean + np.sqrt(max(1.0 - width**2, 0.05)) * (at[picked] - mean)
+    centres = at[picked] - (1.0 - np.sqrt(max(1.0 - width**2, 0.05))) * off[picked]
     return Kernels(centres=centres, root=width * np.linalg.cholesky(covariance), first=first)
+
+
+def _group_means(at: FloatArray, weights: FloatArray, group: NDArray[np.intp]) -> FloatArray:
+    """Mean of each row's group: kernels then keep to the ridge of their own number of sites."""
+    total = np.bincount(group, weights)
+    sums = np.stack([np.bincount(group, weights * column) for column in at.T], axis=1)
+    return np.asarray((sums / np.where(total > 0, total, 1.0)[:, None])[group])
 
 
 def _tempered(log_weights: FloatArray, *, wanted: float) -> FloatArray:

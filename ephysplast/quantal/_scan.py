@@ -154,6 +154,11 @@ class FirstLook:
                 total = total + self._marginal(name).log_density(get[name])
         return np.asarray(total)
 
+    def sites_of(self, at: FloatArray) -> IntArray:
+        """Whole number of sites of each row."""
+        log_sites = at[:, self.names.index("log_sites")]
+        return np.asarray(np.rint(np.exp(np.clip(log_sites, -1.0, 7.0))), dtype=np.intp)
+
     def _marginal(self, name: str) -> Normal:
         looks = {"drift_before": self.means[0].drift, "drift_after": self.means[1].drift}
         return looks.get(name, Normal())

@@ -12,7 +12,7 @@ from scipy import special
 from ephysplast.errors import OK, EphysplastError, check_settings
 from ephysplast.quantal._coordinates import physical, summarise, tamed
 from ephysplast.quantal._hypotheses import Observed, log_target, phases
-from ephysplast.quantal._importance import Sampled, sample
+from ephysplast.quantal._importance import Sampled, Search
 from ephysplast.quantal._scan import first_look, scan
 from ephysplast.quantal.priors import LocusPriors
 from ephysplast.result import Result
@@ -31,8 +31,11 @@ _LEAST_SWEEPS = 10
 
 _N_DRAWS = 24
 
-_HOPELESS = 20.0
+_HOPELESS = 12.0
 """Natural logarithms of evidence behind the best: such a locus is not refined."""
+
+_SURE_SD, _STEP_ROUNDS = 2.5, 4
+"""A call that lies this many sampling errors from the threshold stands; else up to so many rounds more are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +49,10 @@ class PosteriorConfig:
     priors : LocusPriors
         What is believed beforehand.
     n_first, n_round, n_rounds : int
-        Samples per locus in the first look and in each adaptive round, and the most rounds.
+        Samples per locus in the first look and in each round, and the most rounds after learning.
     effective : float
-        Independent samples that are enough for a locus: with 100 its evidence is known to about 10 %.
+        Independent samples that are enough for a locus: with 160 its evidence is known to about 8 %. A quarter of it
+        is enough where no call is near.
     """
 
     threshold: float = 0.9
@@ -56,7 +60,7 @@ class PosteriorConfig:
     n_first: int = 800
     n_round: int = 150
     n_rounds: int = 24
-    effective: float = 100.0
+    effective: float = 160.0
 
     def __post_init__(self) -> None:
         check_settings(
@@ -218,38 +222,20 @@ def _outliers(first: FloatArray, second: FloatArray, config: PosteriorConfig) ->
 
 
 def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random.Generator) -> LocusPosterior:
-    priors = config.priors
-    masses = np.asarray([priors.mass_p, priors.mass_n, priors.mass_q, priors.mass_pq])
-    first = (seen.before[:, 0], seen.after[:, 0])
-    means = (summarise(first[0], priors), summarise(first[1], priors))
-    grid = scan(first, noise=seen.noise, priors=priors)
-    log_evidence, errors = np.full(4, -np.inf), np.zeros(4)
+    searches = _search(seen, config, rng)
+    _decide(searches, config)
+    log_evidence, errors = _evidence(searches)
     quantiles, draws = np.full((3, 4, 3, 2), nan), np.full((4, _N_DRAWS, 4, 2), nan)
     log_q_change = (nan, nan)
-    looks = [first_look(locus, grid, means, priors=priors, pairs=seen.before.shape[1] == 2) for locus in LOCI]
-    # The likeliest first: one that is far behind it need not be refined.
-    for i in sorted(np.flatnonzero(masses > 0), key=lambda i: -looks[i].log_evidence):
-        look = looks[i]
-        found = sample(
-            partial(log_target, names=look.names, locus=LOCI[i], seen=seen, priors=priors),
-            look,
-            n_first=config.n_first,
-            n_round=config.n_round,
-            n_rounds=config.n_rounds,
-            effective=config.effective,
-            hopeless=float(log_evidence.max()) - _HOPELESS,
-            rng=rng,
-        )
-        log_evidence[i] = found.log_evidence
-        errors[i] = np.sqrt(max(1.0 / found.effective - 1.0 / found.weights.size, 0.0))
-        made = phases(found.points, look.names, LOCI[i], priors)
-        values = np.stack([made.n, made.p, made.q * scale, _variability(found, look.names, priors)], axis=1)
+    for locus, (names, search) in searches.items():
+        i, found = LOCI.index(locus), search.found
+        made = phases(found.points, names, locus, config.priors)
+        values = np.stack([made.n, made.p, made.q * scale, _variability(found, names, config.priors)], axis=1)
         quantiles[:, i] = _quantiles(values[:, :3], found)
         draws[i] = values[found.evenly(_N_DRAWS)]
-        if LOCI[i] == "q":
+        if locus == "q":
             log_q_change = found.moments(np.log(made.q[:, 1] / made.q[:, 0]))
-    with np.errstate(divide="ignore"):
-        probability = special.softmax(log_evidence + np.log(masses / masses.sum()))
+    probability = _probability(log_evidence, config.priors)
     return LocusPosterior(
         probability=probability,
         log_evidence=log_evidence,
@@ -264,6 +250,85 @@ def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random
         draws_cv=draws[:, :, 3],
         log_q_change=log_q_change,
     )
+
+
+Searches: TypeAlias = dict[str, tuple[tuple[str, ...], Search]]
+"""Locus → the names of its coordinates, and its search."""
+
+
+def _search(seen: Observed, config: PosteriorConfig, rng: np.random.Generator) -> Searches:
+    """Learn where every locus that has prior mass fits best."""
+    priors = config.priors
+    first = (seen.before[:, 0], seen.after[:, 0])
+    means = (summarise(first[0], priors), summarise(first[1], priors))
+    grid = scan(first, noise=seen.noise, priors=priors)
+    searches: Searches = {}
+    for locus, mass in zip(LOCI, _masses(priors), strict=True):
+        if mass <= 0.0:
+            continue
+        look = first_look(locus, grid, means, priors=priors, pairs=seen.before.shape[1] == 2)
+        target = partial(log_target, names=look.names, locus=locus, seen=seen, priors=priors)
+        searches[locus] = (
+            look.names,
+            Search(target, look, n_first=config.n_first, n_round=config.n_round, rng=rng, groups=look.sites_of),
+        )
+    return searches
+
+
+def _decide(searches: Searches, config: PosteriorConfig) -> None:
+    """Draw where it matters: all likely loci a little, then those whose error could turn the call."""
+    best = max(search.known.log_evidence for _, search in searches.values())
+    left = {locus: config.n_rounds for locus, (_, s) in searches.items() if s.known.log_evidence > best - _HOPELESS}
+    for locus in left:
+        left[locus] -= searches[locus][1].refine(config.effective / 4.0, left[locus])
+    while any(rounds > 0 for rounds in left.values()):
+        log_evidence, errors = _evidence(searches)
+        probability = _probability(log_evidence, config.priors)
+        if not _open(probability, errors, config):
+            return
+        errors = np.where([left.get(locus, 0) > 0 for locus in LOCI], errors, 0.0)
+        worst = int(np.argmax(np.minimum(probability, 1.0 - probability) * errors))
+        if errors[worst] <= 0.0:
+            return
+        locus = LOCI[worst]
+        enough = min(2.0 * searches[locus][1].found.effective, config.effective)
+        left[locus] = 0 if searches[locus][1].found.effective >= config.effective else left[locus]
+        left[locus] -= searches[locus][1].refine(enough, min(left[locus], _STEP_ROUNDS))
+
+
+def _open(probability: FloatArray, errors: FloatArray, config: PosteriorConfig) -> bool:
+    """Whether the sampling error could still turn a call: some probability lies near the threshold."""
+    line = float(special.logit(config.threshold))
+    for together in ((0,), (0, 1), (2,), (3,)):
+        inside = np.isin(np.arange(4), together)
+        share, rest = probability[inside].sum(), probability[~inside].sum()
+        if min(share, rest) <= 0.0:
+            continue
+        weights = np.where(inside, probability / share, probability / rest)
+        sd = float(np.sqrt(np.sum((weights * errors) ** 2)))
+        if abs(np.log(share / rest) - line) < _SURE_SD * sd:
+            return True
+    return False
+
+
+def _evidence(searches: Searches) -> tuple[FloatArray, FloatArray]:
+    """Log evidence of every locus and its sampling error; minus infinity without prior mass."""
+    log_evidence, errors = np.full(4, -np.inf), np.zeros(4)
+    for locus, (_, search) in searches.items():
+        found, i = search.found, LOCI.index(locus)
+        log_evidence[i] = found.log_evidence
+        errors[i] = np.sqrt(max(1.0 / found.effective - 1.0 / found.weights.size, 0.0))
+    return log_evidence, errors
+
+
+def _masses(priors: LocusPriors) -> FloatArray:
+    masses = np.asarray([priors.mass_p, priors.mass_n, priors.mass_q, priors.mass_pq])
+    return np.asarray(masses / masses.sum())
+
+
+def _probability(log_evidence: FloatArray, priors: LocusPriors) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.asarray(special.softmax(log_evidence + np.log(_masses(priors))))
 
 
 def _variability(found: Sampled, names: tuple[str, ...], priors: LocusPriors) -> FloatArray:

@@ -1,5 +1,6 @@
 """From measurements to a verdict: of a synapse (gates, stability, sign, locus), and of the cell itself."""
 
+from ephysplast.classify._locus_words import LOCI_IN_WORDS, probability_in_words
 from ephysplast.classify.chloride import ChlorideConfig, judge_chloride
 from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices
 from ephysplast.classify.driving_force import check_driving_force, driving_force
@@ -11,6 +12,7 @@ from ephysplast.classify.sign import SignConfig, SignResult, judge_sign
 from ephysplast.classify.stability import StabilityConfig, StabilityResult, check_stability
 
 __all__ = [
+    "LOCI_IN_WORDS",
     "ChlorideConfig",
     "Circumstances",
     "ClassifyConfig",
@@ -38,4 +40,5 @@ __all__ = [
     "judge_sign",
     "measure_indices",
     "measure_locus",
+    "probability_in_words",
 ]

@@ -1,5 +1,6 @@
 """The locus in words: the answer, what is not excluded, and whether the classical indices agree."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final, Literal
@@ -13,13 +14,17 @@ _CEILING = 0.85
 _NAMED = 0.02
 """An alternative that is likelier than this is named."""
 
-WHAT: Final = {
+_TWO_DIGITS = 99.5
+"""From here on two digits would need an exponent."""
+
+LOCI_IN_WORDS: Final[Mapping[str, str]] = {
     "p": "release probability",
     "n": "the number of active sites",
     "q": "quantal amplitude",
     "p+q": "both ends at once",
     "chloride": "the driving force alone",
 }
+"""Hypotheses of the posterior as people say them."""
 
 _ANSWERS: Final[dict[str, str]] = {
     "pre": "release probability changed",
@@ -63,27 +68,32 @@ def answer_in_words(said: Said) -> str:
 
 
 def _answer(said: Said) -> str:
-    listed = ", ".join(f"{name} {_probability(value)}" for name, value in said.probabilities.items())
+    listed = ", ".join(f"{name} {probability_in_words(value)}" for name, value in said.probabilities.items())
     if agreement(said) == "opposed":
         theirs = said.classical.sentence
         return f"undetermined: the posterior says {said.locus} ({listed}), but the classical indices say {theirs}"
     if said.locus == "undetermined":
-        best = max(said.probabilities, key=lambda name: said.probabilities[name])
-        return (
-            f"undetermined: no locus reaches probability {said.threshold:g} (the likeliest is {WHAT[best]}; {listed})"
-        )
+        likeliest = LOCI_IN_WORDS[max(said.probabilities, key=lambda name: said.probabilities[name])]
+        return f"undetermined: no locus reaches probability {said.threshold:g} (the likeliest is {likeliest}; {listed})"
     return f"{said.locus}: {_ANSWERS[said.locus]} ({listed})"
 
 
-def _probability(value: float) -> str:
+def probability_in_words(value: float) -> str:
+    """Write a probability; what is nearly certain is not made certain by rounding.
+
+    Examples
+    --------
+    >>> [probability_in_words(each) for each in (0.9999, 0.914, 1e-9)]
+    ['>0.99', '0.91', '<0.01']
+    """
     if value > 0.995:
         return ">0.99"
     return "<0.01" if value < 0.005 else f"{value:.2f}"
 
 
 def _numbers(said: Said) -> str:
-    """Give n, p and q of the likeliest locus; chloride has those of q."""
-    best = max(said.release, key=lambda each: each.probability)
+    """Give n, p and q of the likeliest locus."""
+    best = _likeliest(said)
     if not isfinite(best.n_before.value):
         return ""
     found = []
@@ -93,8 +103,24 @@ def _numbers(said: Said) -> str:
         ("q", best.q_before, best.q_after),
     ):
         same = abs(after.value - before.value) <= 1e-6 * abs(before.value)
-        found.append(f"{name} {before.value:.2g}" + ("" if same else f" → {after.value:.2g}"))
-    return f"if {best.locus} changed: {', '.join(found)}"
+        found.append(f"{name} {_two_digits(before.value)}" + ("" if same else f" → {_two_digits(after.value)}"))
+    what = "the driving force" if _is_chloride(said) else best.locus
+    return f"if {what} changed: {', '.join(found)}"
+
+
+def _is_chloride(said: Said) -> bool:
+    return max(said.probabilities, key=lambda name: said.probabilities[name]) == "chloride"
+
+
+def _likeliest(said: Said) -> ReleaseEstimate:
+    """Return n, p and q of the likeliest locus; the driving force moves quantal amplitude, so it has those of q."""
+    if _is_chloride(said):
+        return next(each for each in said.release if each.locus == "q")
+    return max(said.release, key=lambda each: each.probability)
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.2g}" if abs(value) < _TWO_DIGITS else f"{value:.0f}"
 
 
 def _alternatives(said: Said) -> list[str]:
@@ -104,8 +130,8 @@ def _alternatives(said: Said) -> list[str]:
     if said.locus == "pre-or-silent":
         found.append(f"{silent} would look the same as new or lost release sites")
     elif said.locus == "pre" and said.probabilities["n"] > _NAMED:
-        found.append(f"{silent} are not excluded ({_probability(said.probabilities['n'])})")
-    best = max(said.release, key=lambda each: each.probability)
+        found.append(f"{silent} are not excluded ({probability_in_words(said.probabilities['n'])})")
+    best = _likeliest(said)
     highest = max(best.p_before.value, best.p_after.value)
     if highest > _CEILING:
         found.append(
@@ -116,7 +142,7 @@ def _alternatives(said: Said) -> list[str]:
 
 
 def _grows(said: Said) -> bool:
-    best = max(said.release, key=lambda each: each.probability)
+    best = _likeliest(said)
     before, after = (
         each[0].value * each[1].value * each[2].value
         for each in ((best.n_before, best.p_before, best.q_before), (best.n_after, best.p_after, best.q_after))

@@ -165,7 +165,9 @@ def _theory(axes: "Axes", plane: "CvPlane", edge: float) -> None:
     axes.axvline(1.0, color=GREY, linewidth=0.5, zorder=1, label="r = 1")
     for name, y in plane.theory_y.items():
         colour = LOCUS_COLOURS[name]
-        axes.plot(r, y, color=colour, linewidth=1.4, solid_capstyle="round", zorder=2, label=f"theory, {name}")
+        # Sites are dashed: without red or green, their colour is near that of quanta.
+        dashes = (0, (4, 1.5)) if name == "n" else "solid"
+        axes.plot(r, y, color=colour, linewidth=1.4, linestyle=dashes, zorder=2, label=f"theory, {name}")
         inside = np.flatnonzero((r > 1 / edge) & (r < edge) & (y > 1 / edge) & (y < edge) & ((r > 1.0) == up))
         if inside.size:
             end = inside[-1 if up else 0]

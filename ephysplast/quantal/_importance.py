@@ -6,7 +6,7 @@ shrunk to the posterior mean so that they keep its covariance (West 1993).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ _BROAD = 1.5
 
 _LEAST_LEARNING, _MOST_LEARNING = 4, 30
 _ENOUGH = 2.0
-"""Rounds of learning: until this many times the samples that kernels need count, for the kernels are tempered before."""
+"""Rounds of learning: until so many times the samples that kernels need count; before, the kernels are tempered."""
 
 _PATIENCE, _POOR = 4, 0.03
 """After so many rounds of which no larger share counts, it is learnt once more."""
@@ -136,14 +136,15 @@ class Search:
         self._at = first.draw(n_first, rng)
         self._target, self._log_first = log_target(self._at), first.log_density(self._at)
         self._log_mixture = self._log_first + np.log(n_first)
-        self._past: list[Kernels] = []
+        self._past: list[tuple[Kernels, int]] = []
         enough = _ENOUGH * _WANTED * self._at.shape[1]
         while len(self._past) < _MOST_LEARNING and not (
             len(self._past) >= _LEAST_LEARNING and self.known.effective >= enough
         ):
-            self._draw(self._learnt())
+            proposal = self._learnt()
+            self._keep(proposal, [self._draw(proposal)])
         self._proposal = self._learnt()
-        self._fresh: list[tuple[FloatArray, FloatArray]] = []
+        self._fresh: list[_Draws] = []
 
     @property
     def known(self) -> Sampled:
@@ -155,8 +156,10 @@ class Search:
         """Fresh draws of the last proposal: the answer."""
         if not self._fresh:
             return self.known
-        points, log_weights = zip(*self._fresh, strict=True)
-        return Sampled(points=np.concatenate(points), log_weights=np.concatenate(log_weights))
+        return Sampled(
+            points=np.concatenate([each.at for each in self._fresh]),
+            log_weights=np.concatenate([each.target - each.log_own for each in self._fresh]),
+        )
 
     def refine(self, effective: float, n_rounds: int) -> int:
         """Draw until `effective` samples count, at most `n_rounds` rounds; return how many it took."""
@@ -165,47 +168,39 @@ class Search:
                 return done
             tired = len(self._fresh) >= _PATIENCE and n_rounds - done >= _PATIENCE
             if tired and self.found.effective < _POOR * self._n_round * len(self._fresh):
+                self._keep(self._proposal, self._fresh)
                 self._proposal, self._fresh = self._learnt(), []
-            new, log_weights = self._draw(self._proposal)
-            self._fresh.append((new, log_weights))
+            self._fresh.append(self._draw(self._proposal))
         return n_rounds
 
     def _learnt(self) -> Kernels:
         return _kernels(self._at, self.known.log_weights, self._first, self._rng, self._groups)
 
-    def _draw(self, proposal: Kernels) -> tuple[FloatArray, FloatArray]:
-        """Draw one round, keep it, and return it with its weights against this proposal alone."""
-        new = proposal.draw(self._n_round, self._rng)
-        target, log_first = self._log_target(new), self._first.log_density(new)
-        old = [each.log_density(new, log_first) + np.log(self._n_round) for each in self._past]
-        own = proposal.log_density(new, log_first)
-        parts = [log_first + np.log(self._n_first), *old, own + np.log(self._n_round)]
-        known = proposal.log_density(self._at, self._log_first) + np.log(self._n_round)
-        self._log_mixture = np.concatenate(
-            [np.logaddexp(self._log_mixture, known), special.logsumexp(np.stack(parts), axis=0)]
-        )
-        self._at, self._target = np.concatenate([self._at, new]), np.concatenate([self._target, target])
-        self._log_first = np.concatenate([self._log_first, log_first])
-        self._past.append(proposal)
-        return new, target - own
+    def _draw(self, proposal: Kernels) -> "_Draws":
+        at = proposal.draw(self._n_round, self._rng)
+        log_first = self._first.log_density(at)
+        return _Draws(at, self._log_target(at), log_first, proposal.log_density(at, log_first))
+
+    def _keep(self, proposal: Kernels, batches: "list[_Draws]") -> None:
+        """Put draws among what is learnt from, and their proposal into the mixture that all are weighed against."""
+        new = _Draws(*(np.concatenate(each) for each in zip(*batches, strict=True)))
+        log_n = float(np.log(new.at.shape[0]))
+        parts = [new.log_first + np.log(self._n_first), new.log_own + log_n]
+        parts += [each.log_density(new.at, new.log_first) + np.log(n) for each, n in self._past]
+        known = np.logaddexp(self._log_mixture, proposal.log_density(self._at, self._log_first) + log_n)
+        self._log_mixture = np.concatenate([known, special.logsumexp(np.stack(parts), axis=0)])
+        self._at, self._target = np.concatenate([self._at, new.at]), np.concatenate([self._target, new.target])
+        self._log_first = np.concatenate([self._log_first, new.log_first])
+        self._past.append((proposal, new.at.shape[0]))
 
 
-def sample(
-    log_target: Callable[[FloatArray], FloatArray],
-    first: Proposal,
-    *,
-    n_first: int,
-    n_round: int,
-    n_rounds: int,
-    effective: float,
-    hopeless: float,
-    rng: np.random.Generator,
-) -> Sampled:
-    """Search, and draw until `effective` samples count; what lies below `hopeless` after learning is left there."""
-    search = Search(log_target, first, n_first=n_first, n_round=n_round, rng=rng)
-    if search.known.log_evidence >= hopeless:
-        search.refine(effective, n_rounds)
-    return search.found
+class _Draws(NamedTuple):
+    """Draws of one proposal: log target, log density of the first proposal and of their own."""
+
+    at: FloatArray
+    target: FloatArray
+    log_first: FloatArray
+    log_own: FloatArray
 
 
 def _kernels(

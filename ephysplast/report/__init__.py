@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ephysplast
 from ephysplast._files import write_text
+from ephysplast.classify import LOCI_IN_WORDS, probability_in_words
 from ephysplast.experiment import CELL_KINDS
 from ephysplast.study import FIGURES, slug, study_table
 from ephysplast.study.sentences import interval_in_words, quantity_in_words
+from ephysplast.study.tables import PROBABILITY_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILE: Final = "report.html"
+
+_SHOWN: Final = 0.02
+"""Loci less likely than this are not worth their n, p and q, but for the likeliest."""
+
+_SAME: Final = 1e-6
 
 
 def write_report(folder: str | os.PathLike[str]) -> Path:
@@ -35,7 +42,8 @@ def write_report(folder: str | os.PathLike[str]) -> Path:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     out = Path(folder)
-    frames = {name: study_table(out, name) for name in ("experiments", "cells", "evidence", "quality", "errors")}
+    names = ("experiments", "cells", "release", "evidence", "quality", "errors")
+    frames = {name: study_table(out, name) for name in names}
     rooms = Environment(
         loader=PackageLoader("ephysplast.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -61,6 +69,8 @@ def _section(row: dict[str, Any], frames: "dict[str, pd.DataFrame]", out: Path) 
         "sign": row["sign"],
         "change": row.get("changes") or _interval(row.get("change"), row.get("change_low"), row.get("change_high")),
         "locus": row["locus"],
+        "loci": _loci(row),
+        "release": _release(frames["release"], name),
         "status": row["status"] if row["sign"] in ("refused", "failed") else "",
         "sentences": [row[each] for each in ("sign_sentence", "locus_sentence") if row.get(each)],
         "induction": _induction(row),
@@ -71,6 +81,54 @@ def _section(row: dict[str, Any], frames: "dict[str, pd.DataFrame]", out: Path) 
         "quality": _of(frames["quality"], name, ("name", "outcome", "sentence")),
         "figure": figure if row["sign"] != "failed" and (out / figure).is_file() else "",
     }
+
+
+def _loci(row: dict[str, Any]) -> list[dict[str, str]]:
+    """Return each locus with its probability and how long its bar is; empty where none could be given."""
+    known = {locus: row.get(column) for locus, column in PROBABILITY_COLUMNS.items()}
+    return [
+        {
+            "name": locus,
+            "words": LOCI_IN_WORDS[locus],
+            "probability": probability_in_words(value),
+            "percent": f"{100.0 * value:.1f}",
+        }
+        for locus, value in known.items()
+        if value is not None
+    ]
+
+
+def _release(frame: "pd.DataFrame", experiment: str) -> list[list[str]]:
+    """Return n, p and q before and after under the loci that are likely enough, the likeliest first."""
+    rows = _records(frame[frame["experiment"] == experiment]) if not frame.empty else []
+    loci: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda each: -each["probability"]):
+        if not loci or row["locus"] in loci or row["probability"] >= _SHOWN:
+            loci.setdefault(row["locus"], {})[row["quantity"]] = row
+    return [
+        [
+            LOCI_IN_WORDS[locus],
+            probability_in_words(found["n"]["probability"]),
+            *(_course(found[each]) for each in "npq"),
+        ]
+        for locus, found in loci.items()
+    ]
+
+
+def _course(row: dict[str, Any]) -> str:
+    """Write a quantity before and after; once where it is the same."""
+    if row["before"] is None or row["after"] is None:
+        return "–"
+    before, after = (
+        interval_in_words(row[when], _known(row[f"{when}_low"]), _known(row[f"{when}_high"]), row["unit"] or "")
+        for when in ("before", "after")
+    )
+    same = math.isclose(row["before"], row["after"], rel_tol=_SAME)
+    return before if same else f"{before} → {after}"
+
+
+def _known(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _induction(row: dict[str, Any]) -> str:
@@ -109,7 +167,7 @@ def _cell(frame: "pd.DataFrame", experiment: str) -> dict[str, Any]:
 def _estimate(row: dict[str, Any] | None) -> str:
     if row is None or row["value"] is None:
         return "–"
-    low, high = (math.nan if row[each] is None else row[each] for each in ("low", "high"))
+    low, high = (_known(row[each]) for each in ("low", "high"))
     return interval_in_words(row["value"], low, high, row["unit"])
 
 

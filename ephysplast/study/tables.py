@@ -107,8 +107,9 @@ def tables_of(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
         ``experiments`` (one row), ``evidence`` (one row per index), ``quality`` (one row per gate), ``induction``
         (one row per pairing), ``files`` (one row per manifest row). Of a synapse ``time_course`` (pathway × minute),
         ``sweeps`` (pathway × sweep × pulse), ``responses`` (pathway × phase × pulse), ``release`` (locus × quantity:
-        n, p and q before and after, if the change was there; empty unless the locus was asked). Of the cell itself ``cells``
-        (phase × quantity), ``steps`` (phase × sweep), ``spikes`` (phase × spike), ``readings`` (phase × reading).
+        n, p and q before and after, if the change was there; empty unless the locus was asked). Of the cell itself
+        ``cells`` (phase × quantity), ``steps`` (phase × sweep), ``spikes`` (phase × spike), ``readings``
+        (phase × reading).
     """
     frames = {
         "experiments": _experiments(result),

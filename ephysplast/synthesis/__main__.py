@@ -1,7 +1,9 @@
 """Regenerate the sample data: ``python -m ephysplast.synthesis OUT``."""
 
 import sys
+from pathlib import Path
 
+from ephysplast.synthesis.amplitude_table import write_amplitude_table
 from ephysplast.synthesis.dataset import write_sample_data
 
 
@@ -10,7 +12,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.stderr.write("usage: python -m ephysplast.synthesis OUT\nOUT: folder for the sample data\n")
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
-    written = write_sample_data(arguments[0])
+    written = (*write_sample_data(arguments[0]), write_amplitude_table(Path(arguments[0]) / "amplitudes.csv"))
     megabytes = sum(path.stat().st_size for path in written) / 1e6
     sys.stdout.write(f"{len(written)} files, {megabytes:.1f} MB, in {arguments[0]}\n")
     return 0

@@ -56,14 +56,14 @@ def test_standard_errors_are_the_scatter_of_repeats(way, rng) -> None:
     config = VarianceMeanConfig(variance=way, n_boot=100)
     found = [
         measure_variance_mean(experiment(rng, 60, ps=(0.2, 0.7)), noise_sd=2.0, rng=rng, config=config)
-        for _ in range(200)
+        for _ in range(100)
     ]
     variances, errors = (np.asarray([getattr(each, name) for each in found]) for name in ("variance", "variance_se"))
-    # The SD of 200 repeats is known to 5 %; three of them.
-    np.testing.assert_allclose(np.sqrt(np.mean(errors**2, axis=0)), variances.std(axis=0), rtol=0.15)
+    # The SD of 100 repeats is known to 7 %; three of them.
+    np.testing.assert_allclose(np.sqrt(np.mean(errors**2, axis=0)), variances.std(axis=0), rtol=0.21)
     theory = [8 * TRUE_Q**2 * (p * (1 - p) * (1 + BETWEEN**2) + p * WITHIN**2) for p in (0.2, 0.7)]
-    # Unbiased: three standard errors of the mean of 200 repeats.
-    assert np.all(np.abs(variances.mean(axis=0) - theory) < 3.0 * variances.std(axis=0) / np.sqrt(200))
+    # Unbiased: three standard errors of the mean of 100 repeats.
+    assert np.all(np.abs(variances.mean(axis=0) - theory) < 3.0 * variances.std(axis=0) / np.sqrt(100))
 
 
 @pytest.mark.parametrize(("way", "bound"), [("plain", None), ("trend", 0.1), ("successive", 0.1)])

@@ -80,52 +80,82 @@ def dynesty_evidence(seen, noise, locus, q_span=(-3.5, 0.7)):
     import dynesty
 
     priors = SIMPLE
-    scale = np.median(seen.before)
+    tame = np.median(seen.before) + np.clip(seen.before - np.median(seen.before), *spread_limits(seen.before))
+    scale = tame.mean()
     before, after, noise = seen.before / scale, seen.after / scale, noise / scale
     both = np.concatenate([before, after])
     middle = np.median(both)
     wide = priors.outlier_width * 1.4826 * np.median(np.abs(both - middle))
     stray = [priors.outlier_fraction * stats.cauchy.pdf(each, middle, wide) for each in (before, after)]
+    sites = np.log(0.5), np.log(100.5)
+
+    def p_of(u):
+        return priors.min_p + u * (priors.max_p - priors.min_p)
 
     def transform(u):
-        n = np.rint(np.exp(np.log(0.5) + u[0] * (np.log(100.5) - np.log(0.5))))
-        p = priors.min_p + u[1] * (priors.max_p - priors.min_p)
-        q = np.exp(q_span[0] + u[2] * (q_span[1] - q_span[0]))
-        if locus == "p":
-            other = priors.min_p + u[5] * (priors.max_p - priors.min_p)
-        else:
-            other = q * np.exp(0.7 * special.ndtri(u[5]))
-        return np.asarray([max(n, 1.0), p, q, 0.6 * u[3], 0.6 * u[4], other])
+        log_n = sites[0] + u[0] * (sites[1] - sites[0])
+        n, q = max(np.rint(np.exp(log_n)), 1.0), np.exp(q_span[0] + u[2] * (q_span[1] - q_span[0]))
+        first, second = [n, p_of(u[1]), q], [n, p_of(u[1]), q]
+        if "p" in locus:
+            first[1] = p_of(u[5])
+        if locus == "n":
+            earlier = log_n + priors.n_change_sd * special.ndtri(u[5])
+            first[0] = max(np.rint(np.exp(earlier)), 1.0) if sites[0] < earlier < sites[1] else np.nan
+        if "q" in locus:
+            first[2] = q * np.exp(priors.q_change_sd * special.ndtri(u[-1]))
+        return np.asarray([*first, *second, 0.6 * u[3], 0.6 * u[4]])
 
-    def log_likelihood(x):
-        n, p, q, within, between, other = x
-        k = np.arange(n + 1)
+    def log_likelihood(u):
+        x = transform(u)
+        if np.isnan(x[0]):
+            return -1e10
         total = 0.0
-        q_before = other if locus == "q" else q
-        p_before = other if locus == "p" else p
-        for values, p_here, q_here, odd in ((before, p_before, q_before, stray[0]), (after, p, q, stray[1])):
-            variance = noise**2 + q_here**2 * (
-                priors.min_spread**2 + k * within**2 + k * (n - k) / max(n - 1, 1) * between**2
+        for values, (n, p, q), odd in ((before, x[:3], stray[0]), (after, x[3:6], stray[1])):
+            k = np.arange(n + 1)
+            variance = noise**2 + q**2 * (
+                priors.min_spread**2 + k * x[6] ** 2 + k * (n - k) / max(n - 1, 1) * x[7] ** 2
             )
-            weight = stats.binom._pmf(k, n, p_here) / np.sqrt(2 * np.pi * variance)
-            density = np.exp(-0.5 * (values[:, None] - k * q_here) ** 2 / variance) @ weight
+            weight = stats.binom._pmf(k, n, p) / np.sqrt(2 * np.pi * variance)
+            density = np.exp(-0.5 * (values[:, None] - k * q) ** 2 / variance) @ weight
             total += np.log(0.995 * density + odd).sum()
         return total
 
     sampler = dynesty.NestedSampler(
-        log_likelihood, transform, 6, nlive=200, sample="rwalk", rstate=np.random.default_rng(0)
+        log_likelihood,
+        lambda u: u,
+        7 if locus == "pq" else 6,
+        nlive=200,
+        sample="rwalk",
+        rstate=np.random.default_rng(0),
     )
     sampler.run_nested(dlogz=0.1, print_progress=False)
     results = sampler.results
-    return results.logz[-1] + np.log(q_span[1] - q_span[0]), results.logzerr[-1]
+    found = results.logz[-1] + np.log(q_span[1] - q_span[0])
+    if locus == "n":
+        # Of the pairs drawn here some lie outside, where ours has no prior mass at all: a share in closed form is lost.
+        draws = np.random.default_rng(1).normal(size=200_000) * priors.n_change_sd
+        starts = np.random.default_rng(2).uniform(*sites, size=200_000)
+        found -= np.log(np.mean((starts + draws > sites[0]) & (starts + draws < sites[1])))
+    return found, results.logzerr[-1]
+
+
+def spread_limits(values):
+    spread = max(1.4826 * np.median(np.abs(values - np.median(values))), 0.5 * values.std())
+    return -4.0 * spread, 4.0 * spread
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("locus", ["p", "q"])
-def test_evidence_agrees_with_dynesty(locus) -> None:
-    seen = yardstick.draw("LTP pre" if locus == "p" else "LTP post", np.random.default_rng(11), level=0.2)
-    config = PosteriorConfig(priors=SIMPLE)
+@pytest.mark.parametrize(
+    ("locus", "change"),
+    [("p", "LTP pre"), ("q", "LTP post"), ("n", "LTD pre"), ("pq", "LTD post"), ("q", "LTD post")],
+)
+def test_evidence_agrees_with_dynesty(locus, change) -> None:
+    seen = yardstick.draw(change, np.random.default_rng(11), level=0.2)
+    # All loci are refined, so that their evidence is as good as the sampler gives it.
+    config = PosteriorConfig(priors=SIMPLE, n_round=400, effective=1000.0)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.2, rng=np.random.default_rng(1), config=config)
     wanted, error = dynesty_evidence(seen, 0.2, locus)
     i = LOCI.index(locus)
-    assert found.log_evidence[i] == pytest.approx(wanted, abs=3.0 * np.hypot(error, found.log_evidence_se[i]))
+    difference, both = found.log_evidence[i] - wanted, np.hypot(error, found.log_evidence_se[i])
+    print(f"{locus} {change}: {found.log_evidence[i]:.2f} against {wanted:.2f} ± {error:.2f}")
+    assert abs(difference) < 2.5 * both  # five comparisons: 2.5 SD of one is 6 % of five sound ones failing

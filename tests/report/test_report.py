@@ -31,6 +31,23 @@ def row(name, **values):
     return {"experiment": name, "sign": "LTP", **known, **values}
 
 
+def of_locus(locus, probability, unit):
+    """Rows of the table release: p doubled, n and q stayed; the interval of q is not known."""
+    shared = {"experiment": "a", "locus": locus, "probability": probability, "status": "ok"}
+    numbers = {"n": (14.0, 14.0, 4.0), "p": (0.25, 0.5, 0.1), "q": (9.0, 9.0, None)}
+    return [
+        shared
+        | {"quantity": name, "unit": unit if name == "q" else ""}
+        | {
+            "before": before,
+            "before_low": spread and before - spread / 2,
+            "before_high": spread and before + spread / 2,
+        }
+        | {"after": after, "after_low": spread and after - spread / 2, "after_high": spread and after + spread / 2}
+        for name, (before, after, spread) in numbers.items()
+    ]
+
+
 @pytest.fixture
 def study(tmp_path):
     with Store(tmp_path / FILE) as store:
@@ -39,8 +56,17 @@ def study(tmp_path):
             "a", change=1.5, change_low=1.25, change_high=1.75, locus="pre", sign_sentence="LTP: change 1.50"
         )
         answered |= {"induction_pairings": 75.0, "induction_delta_t_ms": 10.0, "induction_frequency_hz": 50.0}
+        answered |= {
+            "locus_sentence": "pre: release probability changed",
+            "probability_p": 0.9731,
+            "probability_n": 0.02,
+        }
+        answered |= {"probability_q": 1e-9, "probability_pq": 0.0069}
+        release = pd.DataFrame(
+            [*of_locus("p", 0.9731, "pA"), *of_locus("n", 0.02, HOSTILE), *of_locus("q", 1e-9, "pA")]
+        )
         quality = pd.DataFrame([{"experiment": HOSTILE, "name": "R_s", "outcome": "fail", "sentence": HOSTILE}])
-        store.put("a", "k", {"experiments": pd.DataFrame([answered])}, failed=False)
+        store.put("a", "k", {"experiments": pd.DataFrame([answered]), "release": release}, failed=False)
         refused = row(HOSTILE, sign="refused", status=f"refused because {HOSTILE}")
         store.put(HOSTILE, "k", {"experiments": pd.DataFrame([refused]), "quality": quality}, failed=False)
         failed = row("broken", sign="failed", status="failed: no such file")
@@ -57,6 +83,22 @@ def test_the_page_says_what_the_tables_say(study):
         assert words in text
     assert "75 pairings delivered, Δt = t_post − t_pre = +10.0 ms (mean ± SD), 50 Hz" in text
     assert not list(study.glob(".*.tmp"))
+
+
+def test_the_locus_is_shown_with_its_probabilities_and_release(study):
+    page = write_report(study).read_text(encoding="utf-8")
+    words = [" ".join(each.split()) for each in Page(page).words]
+    text = " ".join(filter(None, words))
+    assert "pre: release probability changed" in text
+    assert "p release probability 0.97" in text
+    assert "q quantal amplitude <0.01" in text
+    assert "p+q both ends at once 0.01" in text
+    widths = [style for name, style in Page(page).attributes if name == "style"]
+    assert widths == ["width: 97.3%", "width: 2.0%", "width: 0.0%", "width: 0.7%"]
+    # The likely loci alone, with what stayed written once.
+    assert "release probability 0.97 14.0 [12.0, 16.0] 0.25 [0.20, 0.30] → 0.50 [0.45, 0.55] 9 pA" in text
+    assert text.count("14.0 [12.0, 16.0]") == 2
+    assert page.count("Where the change lies") == 1  # of the others the locus was not asked
 
 
 def test_text_from_files_stays_text_and_nothing_comes_from_elsewhere(study):

@@ -1,5 +1,6 @@
 """Settings: every default can be written, read back and misspelt."""
 
+import tomllib
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
@@ -30,6 +31,21 @@ def test_defaults_survive_toml(tmp_path):
     changed = replace(Settings(), seed=7)
     path.write_bytes(b"\xef\xbb\xbf" + to_toml(changed).encode())  # as Windows Notepad saves it
     assert load_settings(path) == changed
+
+
+def test_the_settings_of_the_locus_have_their_sections():
+    written = to_toml(Settings())
+    for section in ("classify.locus", "classify.locus.posterior", "classify.locus.posterior.priors"):
+        assert f"[{section}]" in written
+    assert "[classify.locus.indices]" in written
+    chosen = settings_from({"classify": {"locus": {"posterior": {"threshold": 0.95, "priors": {"mass_pq": 0.2}}}}})
+    posterior = chosen.classify.locus.posterior
+    assert (posterior.threshold, posterior.priors.mass_pq, posterior.priors.mass_p) == (0.95, 0.2, 0.3166667)
+    assert settings_from(tomllib.loads(to_toml(chosen))) == chosen
+
+
+def test_the_settings_of_the_sample_data_are_the_defaults(sample_data):
+    assert load_settings(sample_data / "settings.toml") == Settings()
 
 
 @pytest.mark.parametrize("path", [path for path, _ in leaves(Settings())], ids=".".join)

@@ -19,11 +19,17 @@ _NO_DRIFT = 0.8
 """A standard normal number within this means no drift: 58 % of the prior."""
 
 
+_SAME_QUANTA = ("p", "n")
+"""Loci whose quanta stay as they are, but for the gain of the recording."""
+
+
 def nuisance_names(locus: str, *, priors: LocusPriors, pairs: bool) -> tuple[str, ...]:
     """Name the nuisances of a hypothesis ("p", "n", "q" or "pq")."""
     names = ["within", "between", "drift_before", "drift_after", "onset", "log_onset"]
     if pairs:
         names += ["recovered", "log_facilitation"]
+    if locus in _SAME_QUANTA and priors.gain_sd > 0.0:
+        names.append("gain")
     if pairs and "p" in locus:
         names += ["power", "slack"]
     if priors.noise_sd_error > 0.0:
@@ -59,7 +65,8 @@ def physical(latent: dict[str, FloatArray], priors: LocusPriors) -> dict[str, Fl
             chance = priors.onset_probability
             found[name] = np.maximum((special.ndtr(z) - (1.0 - chance)) / max(chance, 1e-12), 0.0) * (chance > 0.0)
         else:
-            found[name] = z * (priors.facilitation_slack if name == "slack" else priors.noise_sd_error)
+            sd = {"slack": priors.facilitation_slack, "gain": priors.gain_sd, "log_noise": priors.noise_sd_error}
+            found[name] = z * sd[name]
     return found
 
 

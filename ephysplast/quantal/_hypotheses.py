@@ -15,6 +15,9 @@ FloatArray = NDArray[np.float64]
 
 MAIN = main_names("pq")
 
+_STEADY = 0.03
+"""Relative change of release probability over a phase that is left out with two pulses."""
+
 _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
@@ -48,17 +51,19 @@ def phases(at: FloatArray, names: tuple[str, ...], locus: str, priors: LocusPrio
     log_q = np.clip(get["log_q"], -20, 20)
     log_p = after - np.log(sites) - log_q
     log_prior = log_prior + _release_prior(log_p, priors)
-    n_before, log_p_before, log_q_before = sites, log_p, log_q
+    n_before, log_p_before = sites, log_p
+    log_q_before = log_q - priors.gain_sd * get["gain"] if "gain" in get else log_q
     if "log_q_before" in get:
         log_q_before = np.clip(get["log_q_before"], -20, 20)
         log_p_before = before - np.log(sites) - log_q_before
     elif locus == "p":
-        log_p_before = log_p + before - after
+        log_p_before = before - np.log(sites) - log_q_before
     elif locus == "q":
         log_q_before = log_q + before - after
     else:
-        n_before, inside = _sites(get["log_sites"] + before - after, log_most)
-        log_prior = np.where(np.isfinite(inside), log_prior + _site_change(after - before, log_most, priors), -np.inf)
+        more = before - after + log_q - log_q_before
+        n_before, inside = _sites(get["log_sites"] + more, log_most)
+        log_prior = np.where(np.isfinite(inside), log_prior + _site_change(-more, log_most, priors), -np.inf)
     if "p" in locus:
         log_prior = log_prior + _release_prior(log_p_before, priors)
     if "q" in locus:
@@ -147,7 +152,8 @@ def _pairs(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, Float
         share = share * np.exp(side * (get["power"] * np.log(made.p[:, 1] / made.p[:, 0]) + get["slack"]))
     share = np.minimum(share, 0.98)
     found = np.empty(flat.shape[:2])
-    gradual = (get["onset"] > 0.0) & (which == 1)
+    # Where release probability hardly moves (q changes, or soon after) one table serves all sweeps.
+    gradual = np.ptp(sets.p, axis=1) > _STEADY * sets.p[:, -1]
     for rows, parts in ((np.flatnonzero(~gradual), [whole]), (np.flatnonzero(gradual), blocks)):
         for block in parts if rows.size else []:
             p = sets.p[np.ix_(rows, block)].mean(axis=1)

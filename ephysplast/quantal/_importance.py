@@ -17,12 +17,12 @@ FloatArray = NDArray[np.float64]
 _WANTED = 3.0
 """Samples per dimension that must count when kernels are placed: fewer, and the kernels collapse."""
 
-_CENTRES = 60
+_CENTRES = 150
 _BROAD = 1.5
 """Kernels wider than best for a density estimate: a proposal must reach past the tails."""
 
 _LEAST_LEARNING, _MOST_LEARNING = 4, 30
-_ENOUGH = 2.0
+_ENOUGH = 1.3
 """Rounds of learning: until so many times the samples that kernels need count; before, the kernels are tempered."""
 
 _PATIENCE, _POOR = 4, 0.03
@@ -50,7 +50,7 @@ class Kernels:
     centres: FloatArray
     root: FloatArray
     first: Proposal
-    share_first: float = 0.1
+    share_first: float = 0.2
     freedom: float = 6.0
 
     def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
@@ -208,9 +208,13 @@ def _kernels(
 ) -> Kernels:
     size = at.shape[1]
     weights = _tempered(log_weights, wanted=_WANTED * size)
-    mean = _group_means(at, weights, groups(at)) if groups else weights @ at
-    off = at - mean
-    covariance = (weights[:, None] * off).T @ off
+    group = groups(at) if groups else np.zeros(at.shape[0], dtype=np.intp)
+    total = np.bincount(group, weights)
+    total = np.where(total > 0.0, total, 1.0)
+    off = at - np.stack([np.bincount(group, weights * column) / total for column in at.T], axis=1)[group]
+    # A group of few draws has its mean among them, and would make its kernels too narrow.
+    freedom = 1.0 - float(np.sum(weights**2 / total[group]))
+    covariance = (weights[:, None] * off).T @ off / max(freedom, 0.1)
     covariance += np.diag(1e-8 + 1e-4 * np.diag(covariance))
     effective = 1.0 / np.sum(weights**2)
     width = _BROAD * (4.0 / ((size + 2.0) * effective)) ** (1.0 / (size + 4.0))
@@ -219,13 +223,6 @@ def _kernels(
     )
     centres = at[picked] - (1.0 - np.sqrt(max(1.0 - width**2, 0.05))) * off[picked]
     return Kernels(centres=centres, root=width * np.linalg.cholesky(covariance), first=first)
-
-
-def _group_means(at: FloatArray, weights: FloatArray, group: NDArray[np.intp]) -> FloatArray:
-    """Mean of each row's group: kernels then keep to the ridge of their own number of sites."""
-    total = np.bincount(group, weights)
-    sums = np.stack([np.bincount(group, weights * column) for column in at.T], axis=1)
-    return np.asarray((sums / np.where(total > 0, total, 1.0)[:, None])[group])
 
 
 def _tempered(log_weights: FloatArray, *, wanted: float) -> FloatArray:

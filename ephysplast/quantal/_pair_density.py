@@ -1,7 +1,7 @@
 """The fast kernel for two pulses: what the first released is missing at the second until the sites have recovered."""
 
 import numpy as np
-from scipy import special
+from scipy import fft, special
 
 from ephysplast.quantal._density import FloatArray, SweepSets, emission
 
@@ -74,31 +74,40 @@ def _seen(scaled: FloatArray, k: FloatArray, sets: SweepSets) -> np.ndarray[tupl
 def _released(
     n: FloatArray, first: FloatArray, later: FloatArray, chances: tuple[FloatArray, FloatArray, FloatArray]
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Probability of k₁ quanta at the first and k₂ at the second pulse, shape (sets, k₁, k₂)."""
-    p, later_p, recovered = (each[:, None, None] for each in chances)
-    sites = n[:, None, None]
-    back = np.arange(int(min(first.max(), n.max())) + 1.0)[None, None, :]
-    k = first[:, :, None]
-    start = _log_binomial(k, sites, p) + _log_binomial(back, k, recovered)
-    full = sites - k + back
-    reach = np.arange(int(n.max()) + 1.0)
-    chance = np.exp(_log_binomial(later[:, None, :], reach[None, :, None], later_p))
-    weight = np.zeros((n.size, first.shape[1], reach.size))
-    rows, columns, _ = np.nonzero(start > -60.0)
-    entries = start > -60.0
-    np.add.at(weight, (rows, columns, full[entries].astype(np.intp)), np.exp(start[entries]))
-    return np.asarray((weight @ chance).astype(np.float32))
+    """Probability of k₁ quanta at the first and k₂ at the second pulse, shape (sets, k₁, k₂).
+
+    Given k₁, the n − k₁ sites that kept their vesicle release with u₂ and the k₁ others with recovered·u₂, all
+    independently: the generating function is (1 − u₂ + u₂z)^(n−k₁) (1 − r·u₂ + r·u₂z)^k₁, and its values on the unit
+    circle give the probabilities by a Fourier transform.
+    """
+    p, later_p, recovered = chances
+    length = fft.next_fast_len(int(n.max()) + 1, real=True)
+    # Minus: the forward transform of a probability is its generating function at these points.
+    z = np.exp(-2j * np.pi * np.arange(length // 2 + 1) / length)
+    kept = np.log1p(later_p[:, None] * (z - 1.0))
+    emptied = np.log1p((later_p * recovered)[:, None] * (z - 1.0))
+    k = np.minimum(first, n[:, None]).astype(np.float32)[:, :, None]
+    # Magnitude and phase apart: real functions of single precision are many times faster than a complex exponential.
+    turn, shrink = (
+        k * part(emptied - kept).astype(np.float32)[:, None, :] + part(n[:, None] * kept).astype(np.float32)[:, None, :]
+        for part in (np.imag, np.real)
+    )
+    np.exp(shrink, out=shrink)
+    values = np.empty(shrink.shape, dtype=np.complex64)
+    values.real, values.imag = shrink * np.cos(turn), shrink * np.sin(turn)
+    given = np.maximum(fft.irfft(values, length, axis=2), np.float32(0.0))
+    columns = np.minimum(later, length - 1).astype(np.intp)[:, None, :]
+    chosen = np.take_along_axis(given, columns, axis=2) * (later <= n[:, None])[:, None, :]
+    weight = np.exp(_log_binomial(first, n[:, None], p[:, None]))
+    return np.asarray(chosen * weight.astype(np.float32)[:, :, None])
 
 
-_MOST_SITES = 401
-_LOG_FACTORIAL = special.gammaln(np.arange(_MOST_SITES) + 1.0)
-_SITES, _QUANTA = np.tril_indices(_MOST_SITES)
-_LOG_WAYS = np.full((_MOST_SITES, _MOST_SITES), -np.inf)
-_LOG_WAYS[_SITES, _QUANTA] = _LOG_FACTORIAL[_SITES] - _LOG_FACTORIAL[_QUANTA] - _LOG_FACTORIAL[_SITES - _QUANTA]
+_LOG_FACTORIAL = special.gammaln(np.arange(512) + 1.0)
 
 
 def _log_binomial(k: FloatArray, n: FloatArray, p: FloatArray) -> FloatArray:
+    """Log probability of k successes; minus infinity where there are more than n."""
     p = np.clip(p, 1e-9, 1.0 - 1e-9)
-    # No sites to choose from (n below 0) leave a weight that the caller never reads: its own is minus infinity there.
-    ways = _LOG_WAYS[np.maximum(n, 0.0).astype(np.intp), k.astype(np.intp)]
-    return np.asarray(ways + k * (np.log(p) - np.log1p(-p)) + n * np.log1p(-p))
+    tried, done = n.astype(np.intp), k.astype(np.intp)
+    ways = _LOG_FACTORIAL[tried] - _LOG_FACTORIAL[done] - _LOG_FACTORIAL[np.maximum(tried - done, 0)]
+    return np.where(done <= tried, ways + k * (np.log(p) - np.log1p(-p)) + n * np.log1p(-p), -np.inf)

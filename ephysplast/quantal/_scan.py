@@ -38,6 +38,9 @@ _N_P = 64
 _PLAIN = 2.0
 """Standard errors from which a drift or a graded onset is taken for real; the scan only proposes."""
 
+_NEAR_RATIO = 0.3
+"""How far, in logarithm, the ratio of sites may be from that of the means for the scan to propose it."""
+
 _TEMPER = 0.9
 _SHARE_FLAT = 0.05
 
@@ -155,9 +158,8 @@ class FirstLook:
         return np.asarray(total)
 
     def sites_of(self, at: FloatArray) -> IntArray:
-        """Whole number of sites of each row."""
-        log_sites = at[:, self.names.index("log_sites")]
-        return np.asarray(np.rint(np.exp(np.clip(log_sites, -1.0, 7.0))), dtype=np.intp)
+        """Cell of the number of sites of each row: few sites have ridges of their own."""
+        return _cell(np.log(self.grid.site_edges), at[:, self.names.index("log_sites")])[0]
 
     def _marginal(self, name: str) -> Normal:
         looks = {"drift_before": self.means[0].drift, "drift_after": self.means[1].drift}
@@ -177,7 +179,9 @@ def first_look(
         before = _shifted(before, np.log(_middles(grid.p_edges)), -grid.log_ratio)
     elif locus == "n":
         log_sites = 0.5 * (np.log(grid.site_edges[:-1]) + np.log(grid.site_edges[1:]))
-        before = np.swapaxes(_shifted(np.swapaxes(before, 1, 2), log_sites, -grid.log_ratio), 1, 2)
+        # Means are known to a share, and few sites come in steps: every pair that is near the ratio of means is tried.
+        gap = (log_sites[:, None] - log_sites[None, :] - grid.log_ratio) / _NEAR_RATIO
+        before = special.logsumexp(before[:, None] - 0.5 * gap[None, :, :, None] ** 2, axis=2)
     if locus != "pq":
         both = before + grid.after
         return FirstLook(names, _flattened(both, prior), None, grid, means, _coarse_evidence(both, prior))

@@ -225,6 +225,10 @@ def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random
     searches = _search(seen, config, rng)
     _decide(searches, config)
     log_evidence, errors = _evidence(searches)
+    # What is said of n, p and q under the likeliest locus needs more draws than the call does.
+    likeliest = LOCI[int(np.argmax(_probability(log_evidence, config.priors)))]
+    searches[likeliest][1].refine(config.effective, _STEP_ROUNDS)
+    log_evidence, errors = _evidence(searches)
     quantiles, draws = np.full((3, 4, 3, 2), nan), np.full((4, _N_DRAWS, 4, 2), nan)
     log_q_change = (nan, nan)
     for locus, (names, search) in searches.items():

@@ -39,6 +39,9 @@ class LocusPriors:
         That the change sets in gradually: a share G (uniform) of it is missing at the first sweep.
     max_onset_sweeps : float
         G decays with a time constant that is log-uniform from 10 sweeps to this.
+    gain_sd : float
+        SD of the log of how much the recording itself scales all quanta between the phases (series resistance, run-down
+        of the cell), where their amplitude is held to be unchanged; 0.05.
     min_facilitation, max_facilitation : float
         Share of 1 − u that is added to u at the second pulse; log-uniform.
     facilitation_slack : float
@@ -65,6 +68,7 @@ class LocusPriors:
     drift_scale: float = 0.25
     onset_probability: float = 0.5
     max_onset_sweeps: float = 200.0
+    gain_sd: float = 0.05
     min_facilitation: float = 0.003
     max_facilitation: float = 0.9
     facilitation_slack: float = 0.3
@@ -88,6 +92,7 @@ class LocusPriors:
             drift_scale=(0.0, 10.0),
             onset_probability=(0.0, 1.0),
             max_onset_sweeps=(11.0, 1e5),
+            gain_sd=(0.0, 0.5),
             min_facilitation=(1e-5, 0.5),
             max_facilitation=(0.01, 0.999),
             facilitation_slack=(0.01, 3.0),

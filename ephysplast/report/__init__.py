@@ -119,12 +119,16 @@ def _course(row: dict[str, Any]) -> str:
     """Write a quantity before and after; once where it is the same."""
     if row["before"] is None or row["after"] is None:
         return "–"
-    before, after = (
-        interval_in_words(row[when], _known(row[f"{when}_low"]), _known(row[f"{when}_high"]), row["unit"] or "")
-        for when in ("before", "after")
-    )
+    before, after = (_median(row, when) for when in ("before", "after"))
     same = math.isclose(row["before"], row["after"], rel_tol=_SAME)
     return before if same else f"{before} → {after}"
+
+
+def _median(row: dict[str, Any], when: str) -> str:
+    value, low, high = row[when], _known(row[f"{when}_low"]), _known(row[f"{when}_high"])
+    if row["quantity"] == "n" and math.isfinite(low) and math.isfinite(high):  # sites are whole ones
+        return f"{value:.0f} [{low:.0f}, {high:.0f}]"
+    return interval_in_words(value, low, high, row["unit"] or "")
 
 
 def _known(value: float | None) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from locus_truths import LOCI, MISSPECIFIED, from_prior, record, usual
+from locus_truths import LOCI, MISSPECIFIED, Truth, from_prior, record, usual
 
-from ephysplast.quantal import locus_posterior
+from ephysplast.quantal import LocusPosterior, locus_posterior
 
 RIGHT = {
     "p": ("pre", "pre-or-silent"),
@@ -35,7 +35,21 @@ def run(job: tuple[str, int, int]) -> dict[str, object] | None:
     found = locus_posterior(seen.before, seen.after, noise_sd=seen.noise_sd, rng=np.random.default_rng(seed))
     if found.status != "ok":
         return None
-    return {"kind": kind, "locus": truth.locus, "call": found.call, "probability": found.probability.tolist()}
+    return {
+        "kind": kind,
+        "locus": truth.locus,
+        "call": found.call,
+        "probability": found.probability.tolist(),
+        "inside": inside(truth, found, unit=1.0),
+    }
+
+
+def inside(truth: Truth, found: LocusPosterior, *, unit: float) -> list[bool]:
+    """Whether the 95 % intervals under the true locus hold n, p and q, before and after."""
+    i = LOCI.index(truth.locus)
+    true = np.asarray([truth.n, truth.p, (unit * truth.q[0], unit * truth.q[1] * truth.gain)], dtype=float)
+    slack = 1.0 + 1e-9  # numbers of sites are whole, and an interval's end counts
+    return ((found.low[i] / slack <= true) & (true <= found.high[i] * slack)).ravel().tolist()
 
 
 def runs(kind: str, number: int, *, n_pulses: int, jobs: int) -> Iterator[dict[str, object]]:
@@ -95,7 +109,9 @@ def main() -> None:
             end="",
         )
         print(f"{top_error(rows):.4f}; called {called}, wrong {wrong} ({100 * wrong / max(called, 1):.1f} %)")
-        print("\n".join(lines), flush=True)
+        print("\n".join(lines))
+        held = np.mean([each["inside"] for each in rows], axis=0).reshape(3, 2)
+        print("95 % intervals under the true locus hold n, p, q (before, after): ", held.round(3).tolist(), flush=True)
     for kind in MISSPECIFIED if chosen.odd else ():
         rows = list(runs(kind, chosen.odd, n_pulses=chosen.pulses, jobs=chosen.jobs))
         called, wrong = counts(rows)

@@ -2,9 +2,9 @@
 
 python tests/benchmarks/locus_grid.py --runs 200 --observer 200 --jobs 2 --keep grid.jsonl [--pulses 2]
 
-Prints, for each of the 96 cells, how many of the runs are called rightly, wrongly or not at all by the posterior, by the
-ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Runs are kept in
-the file as they come, and an interrupted command goes on where it stopped. Levels of one confound share their random
+Prints, for each of the 96 cells, how many of the runs are called rightly, wrongly or not at all by the posterior, by
+the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Runs are kept
+in the file as they come, and an interrupted command goes on where it stopped. Levels of one confound share their random
 numbers, so what differs between them is the confound.
 """
 

@@ -32,6 +32,7 @@ class Truth:
     outlier_fraction: float = 0.0
     recovered: float = 0.3
     facilitation: float = 0.05
+    gain: float = 1.0
     power: float = 0.0
     slack: float = 0.0
 
@@ -84,6 +85,7 @@ def from_prior(rng: np.random.Generator) -> Truth:
         outlier_fraction=0.005,
         recovered=float(rng.random()),
         facilitation=float(np.exp(rng.uniform(np.log(0.003), np.log(0.9)))),
+        gain=float(np.exp(0.05 * rng.standard_normal())) if locus in ("p", "n") else 1.0,
         power=float(rng.random()),
         slack=float(0.3 * rng.standard_normal()),
     )
@@ -93,6 +95,7 @@ def _course(truth: Truth, which: int) -> tuple[NDArray[np.int64], FloatArray, Fl
     n_sweeps = truth.sweeps[which]
     n = np.full(n_sweeps, truth.n[which])
     p, q = np.full(n_sweeps, truth.p[which]), np.full(n_sweeps, truth.q[which])
+    q = q * truth.gain if which == 1 else q
     if which == 1 and truth.onset[0] > 0:
         missing = truth.onset[0] * np.exp(-np.arange(n_sweeps) / truth.onset[1])
         p = p + missing * (truth.p[0] - truth.p[1])
@@ -116,11 +119,10 @@ def record(truth: Truth, rng: np.random.Generator, *, n_pulses: int = 1, odd: st
 def _phase(truth: Truth, rng: np.random.Generator, which: int, *, n_pulses: int, odd: str) -> FloatArray:
     n, p, q = _course(truth, which)
     most = int(n.max())
-    size = _site_sizes(truth, rng, most, n.size)
-    leaning = np.ones(most)
+    size, leaning = _site_sizes(truth)[:most], np.ones(most)
     if odd == "unequal p":
         # Sites differ in release probability by a CV of about a half, as at many central synapses.
-        leaning = np.exp(0.5 * np.random.default_rng(most).standard_normal(most))
+        leaning = np.exp(0.5 * np.random.default_rng(max(truth.n)).standard_normal(max(truth.n)))[:most]
         leaning = leaning / leaning.mean()
     full = np.arange(most)[None, :] < n[:, None]
     there, share = full.copy(), truth.facilitation
@@ -146,12 +148,13 @@ def _phase(truth: Truth, rng: np.random.Generator, which: int, *, n_pulses: int,
     return seen
 
 
-def _site_sizes(truth: Truth, rng: np.random.Generator, most: int, n_sweeps: int) -> FloatArray:
+def _site_sizes(truth: Truth) -> FloatArray:
     """Mean quantum of every site, the same in both phases: the same sites answer."""
+    most = max(truth.n)
     drawn = np.random.default_rng(most + 1000).standard_normal(most)
     if most < 2:
         return np.ones(most)
-    drawn = (drawn - drawn.mean()) / drawn.std(ddof=1)
+    drawn = (drawn - drawn.mean()) / drawn.std()
     return np.asarray(np.maximum(1.0 + truth.cv_between * drawn, 0.05))
 
 

@@ -56,20 +56,42 @@ PAIR = {"n": 12, "p": 0.5, "q": 5.0, "n_pulses": 2}
 ONE = {"n": 12, "p": 0.5, "q": 5.0}
 
 
-@pytest.fixture(scope="module")
-def grown(made):
-    """Quanta that doubled, and the posterior of it: for what is made of one, it need not be sampled again."""
-    table, found = made(7, PAIR, PAIR | {"q": 10.0}), []
+def weighed(table):
+    """A table with its posterior: for what is made of one, it need not be sampled again."""
+    found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(f"{MODULE}.locus_posterior", lambda *a, **k: found.append(locus_posterior(*a, **k)) or found[0])
         asked(table)
     return table, found[0]
 
 
+@pytest.fixture(scope="module")
+def grown(made):
+    return weighed(made(7, PAIR, PAIR | {"q": 10.0}))
+
+
+@pytest.fixture(scope="module")
+def raised(made):
+    return weighed(made(7, PAIR | {"p": 0.25}, PAIR | {"p": 0.6}))
+
+
 @pytest.fixture
 def of_grown(grown, monkeypatch):
+    """Ask of quanta that doubled."""
     monkeypatch.setattr(f"{MODULE}.locus_posterior", lambda *a, **k: grown[1])
     return lambda **how: asked(grown[0], **how)
+
+
+@pytest.fixture
+def of_raised(raised, monkeypatch):
+    """Ask of a release probability that rose; another table may stand in, if its first two responses are the same."""
+
+    def known(before, after, **_):
+        assert before.shape[1] == after.shape[1] == 2
+        return raised[1]
+
+    monkeypatch.setattr(f"{MODULE}.locus_posterior", known)
+    return lambda table=None, **how: asked(raised[0] if table is None else table, **how)
 
 
 # Clear cases
@@ -79,9 +101,9 @@ def of_grown(grown, monkeypatch):
     ("before", "after", "answers", "locus"),
     [
         ({"p": 0.25}, {"p": 0.6}, {"pre"}, "p"),
-        ({"p": 0.6}, {"p": 0.25}, {"pre"}, "p"),
+        pytest.param({"p": 0.6}, {"p": 0.25}, {"pre"}, "p", marks=pytest.mark.slow),
         ({}, {"q": 10.0}, {"post"}, "q"),
-        ({"q": 10.0}, {}, {"post"}, "q"),
+        pytest.param({"q": 10.0}, {}, {"post"}, "q", marks=pytest.mark.slow),
         ({"n": 6}, {"n": 14}, {"pre-or-silent"}, "n"),
     ],
 )
@@ -110,7 +132,7 @@ def test_a_change_at_both_ends_is_mixed(made):
 
 
 def test_a_lower_threshold_calls_more_and_never_another(made):
-    for seed in range(4):
+    for seed in range(2):
         table = made(seed, ONE, ONE | {"q": 6.5}, sweeps=(40, 60))
         calls = [
             asked(table, 1, replace(FAST, posterior=replace(FAST.posterior, threshold=level))).locus
@@ -144,10 +166,10 @@ def test_light_leaves_only_the_first_response(made):
     assert asked(replace(pair, amplitude=spoiled), about=Circumstances(opsin=True)).probabilities == light.probabilities
 
 
-def test_of_a_train_the_first_two_are_weighed(made, tabulate, rng):
-    pair = made(7, PAIR | {"p": 0.25}, PAIR | {"p": 0.6})
+def test_of_a_train_the_first_two_are_weighed(of_raised, raised, tabulate, rng):
+    pair = raised[0]
     train = tabulate(np.hstack([pair.amplitude, rng.normal(10, 3, (300, 3))]), pair.noise, n_baseline=100, unit="pA")
-    result = asked(train)
+    result = of_raised(train)
     assert result.locus == "pre"
     assert "the first two of 5 responses were weighed" in result.sentence
 
@@ -243,8 +265,8 @@ def test_without_e_gaba_a_change_of_quanta_may_be_one_of_the_driving_force(of_gr
     assert "the clamp was lost, so a change of quantal amplitude may be" in told.sentence
 
 
-def test_presynaptic_changes_stay_so_at_inhibitory_synapses(made):
-    assert asked(made(7, PAIR | {"p": 0.25}, PAIR | {"p": 0.6}), about=IPSC).locus == "pre"
+def test_presynaptic_changes_stay_so_at_inhibitory_synapses(of_raised):
+    assert of_raised(about=IPSC).locus == "pre"
 
 
 def test_a_driving_force_that_explains_everything_is_chloride(made):
@@ -297,8 +319,8 @@ def test_the_standard_error_is_that_of_the_interval():
 # The classical indices beside it
 
 
-def test_indices_that_agree_are_named(made):
-    result = asked(made(7, PAIR | {"p": 0.25}, PAIR | {"p": 0.6}))
+def test_indices_that_agree_are_named(of_raised):
+    result = of_raised()
     assert result.locus == "pre"
     agreeing = [each.index for each in result.evidence if each.points_to == "pre"]
     assert len(agreeing) >= 2
@@ -355,7 +377,7 @@ def test_an_index_that_alone_contradicts_is_named(made):
 # Invariance
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(power=st.integers(-12, 12), seed=st.integers(0, 50))
 def test_units_do_not_matter(made, power, seed):
     table = made(seed, ONE, ONE | {"q": 8.0}, sweeps=(30, 40))

@@ -8,12 +8,12 @@ from scipy import special, stats
 from ephysplast.errors import EphysplastError
 from ephysplast.quantal import (
     LOCI,
-    PosteriorConfig,
     LocusPriors,
+    PosteriorConfig,
     locus_posterior,
 )
 
-SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0)
+SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0)
 
 
 @pytest.mark.parametrize("change", yardstick.CHANGES)
@@ -26,7 +26,7 @@ def test_a_clear_change_is_called_for_what_it_is(change) -> None:
 @pytest.mark.parametrize("change", ["LTP pre", pytest.param("LTD post", marks=pytest.mark.slow)])
 def test_agrees_with_the_exact_grid_when_nothing_disturbs(change) -> None:
     seen = yardstick.draw(change, np.random.default_rng(5), level=0.1)
-    config = PosteriorConfig(priors=LocusPriors(drift_scale=0.0, onset_probability=0.0, outlier_fraction=1e-6))
+    config = PosteriorConfig(priors=LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0, outlier_fraction=1e-6))
     found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(2), config=config)
     exact = yardstick.Observer().judge(seen.before, seen.after, 0.1)
     # Evidence is sampled to 10 % and the grid's cells of n above 8 are coarse: 0.3 in log odds, 0.075 in probability.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ephysplast import cli_rules
+from ephysplast import cli_locus, cli_plan, cli_rules
 from ephysplast.errors import EphysplastError
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ def inspect(
             typer.echo(f"plot: {path}")
 
 
+app.command()(cli_locus.locus)
+app.command()(cli_plan.plan)
 app.command()(cli_rules.simulate)
 app.command()(cli_rules.fit)
 

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ephysplast import planning
-from ephysplast.planning.cells import cells_together
-from ephysplast.planning.runs import cheapest_first
 from ephysplast.classify.sign import SignConfig
 from ephysplast.errors import EphysplastError, SettingsError
 from ephysplast.planning import (
@@ -29,6 +27,8 @@ from ephysplast.planning import (
     t_test_power,
     wilson,
 )
+from ephysplast.planning.cells import cells_together
+from ephysplast.planning.runs import cheapest_first
 from ephysplast.quantal import PosteriorConfig, locus_posterior
 
 SYNAPSE = Synapse(n=5, p=0.4, q=0.35, noise_sd=0.1)

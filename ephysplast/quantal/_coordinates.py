@@ -15,8 +15,8 @@ from ephysplast.statistics import MAD_TO_SD
 
 FloatArray = NDArray[np.float64]
 
-_NO_DRIFT = 0.8
-"""A standard normal number within this means no drift: 58 % of the prior."""
+_NO_DRIFT = 1.28
+"""A standard normal number within this means no drift: 80 % of the prior."""
 
 
 _SAME_QUANTA = ("p", "n")

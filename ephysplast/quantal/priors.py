@@ -29,19 +29,20 @@ class LocusPriors:
     min_spread : float
         Smallest SD of a quantal peak, as a share of q: even without noise, peaks are not lines.
     outlier_fraction : float
-        Share of sweeps that may be anything; which ones is summed over. 0.005 expects one or two in 300.
+        Share of sweeps that may be anything; which ones is summed over. 0.002 expects one in two
+        experiments of 300.
     outlier_width : float
         Scale of the Cauchy density of such sweeps, in SDs of the amplitudes.
     drift_scale : float
-        Linear drift over a phase, end to end, as a share of the baseline mean: none with probability .58, else this
-        times e(1 + e²) to either side, e = |z| − 0.8 with z standard normal (1 in 50 drifts by 1.3 means or more).
+        Linear drift over a phase, end to end, as a share of the baseline mean: none with probability .8, else this
+        times e(1 + e²) to either side, e = |z| − 1.28 with z standard normal (1 in 50 drifts by 1.1 means or more).
     onset_probability : float
         That the change sets in gradually: a share G (uniform) of it is missing at the first sweep.
     max_onset_sweeps : float
         G decays with a time constant that is log-uniform from 10 sweeps to this.
     gain_sd : float
         SD of the log of how much the recording itself scales all quanta between the phases (series resistance, run-down
-        of the cell), where their amplitude is held to be unchanged; 0.05.
+        of the cell), where their amplitude is held to be unchanged; 0.03.
     min_facilitation, max_facilitation : float
         Share of 1 − u that is added to u at the second pulse; log-uniform.
     facilitation_slack : float
@@ -63,12 +64,12 @@ class LocusPriors:
     max_cv_within: float = 0.6
     max_cv_between: float = 0.6
     min_spread: float = 0.05
-    outlier_fraction: float = 0.005
+    outlier_fraction: float = 0.002
     outlier_width: float = 3.0
-    drift_scale: float = 0.25
+    drift_scale: float = 0.5
     onset_probability: float = 0.5
     max_onset_sweeps: float = 200.0
-    gain_sd: float = 0.05
+    gain_sd: float = 0.03
     min_facilitation: float = 0.003
     max_facilitation: float = 0.9
     facilitation_slack: float = 0.3

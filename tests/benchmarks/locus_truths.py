@@ -67,8 +67,8 @@ def from_prior(rng: np.random.Generator) -> Truth:
     drifts = []
     for _ in range(2):
         z = rng.standard_normal()
-        beyond = max(abs(z) - 0.8, 0.0)
-        drifts.append(float(np.sign(z) * 0.25 * beyond * (1.0 + beyond**2)) * n * p)
+        beyond = max(abs(z) - 1.28, 0.0)
+        drifts.append(float(np.sign(z) * 0.5 * beyond * (1.0 + beyond**2)) * n * p)
     gradual = rng.random() < 0.5
     onset = (float(rng.random()) if gradual else 0.0, float(np.exp(rng.uniform(np.log(10.0), np.log(200.0)))))
     return Truth(
@@ -78,14 +78,14 @@ def from_prior(rng: np.random.Generator) -> Truth:
         q=(1.0, q_after),
         cv_within=float(rng.uniform(0.0, 0.6)),
         cv_between=float(rng.uniform(0.0, 0.6)),
-        noise=float(np.exp(rng.uniform(np.log(0.02), np.log(0.5)))) * n * p,
+        noise=float(np.exp(rng.uniform(np.log(0.05), np.log(1.5)))),
         sweeps=(int(rng.integers(30, 101)), int(rng.integers(60, 241))),
         drift=(drifts[0], drifts[1]),
         onset=onset,
-        outlier_fraction=0.005,
+        outlier_fraction=0.002,
         recovered=float(rng.random()),
         facilitation=float(np.exp(rng.uniform(np.log(0.003), np.log(0.9)))),
-        gain=float(np.exp(0.05 * rng.standard_normal())) if locus in ("p", "n") else 1.0,
+        gain=float(np.exp(0.03 * rng.standard_normal())) if locus in ("p", "n") else 1.0,
         power=float(rng.random()),
         slack=float(0.3 * rng.standard_normal()),
     )
@@ -119,7 +119,7 @@ def record(truth: Truth, rng: np.random.Generator, *, n_pulses: int = 1, odd: st
 def _phase(truth: Truth, rng: np.random.Generator, which: int, *, n_pulses: int, odd: str) -> FloatArray:
     n, p, q = _course(truth, which)
     most = int(n.max())
-    size, leaning = _site_sizes(truth)[:most], np.ones(most)
+    size, leaning = _site_sizes(truth.cv_between, most), np.ones(most)
     if odd == "unequal p":
         # Sites differ in release probability by a CV of about a half, as at many central synapses.
         leaning = np.exp(0.5 * np.random.default_rng(max(truth.n)).standard_normal(max(truth.n)))[:most]
@@ -148,14 +148,12 @@ def _phase(truth: Truth, rng: np.random.Generator, which: int, *, n_pulses: int,
     return seen
 
 
-def _site_sizes(truth: Truth) -> FloatArray:
-    """Mean quantum of every site, the same in both phases: the same sites answer."""
-    most = max(truth.n)
-    drawn = np.random.default_rng(most + 1000).standard_normal(most)
-    if most < 2:
-        return np.ones(most)
-    drawn = (drawn - drawn.mean()) / drawn.std()
-    return np.asarray(np.maximum(1.0 + truth.cv_between * drawn, 0.05))
+def _site_sizes(cv_between: float, n: int) -> FloatArray:
+    """Mean quantum of every site: mean exactly 1 and the stated variability, always the same ones for as many sites."""
+    drawn = np.random.default_rng(n + 1000).standard_normal(n)
+    if n < 2:
+        return np.ones(n)
+    return np.asarray(np.maximum(1.0 + cv_between * (drawn - drawn.mean()) / drawn.std(), 0.05))
 
 
 def _quanta(out: NDArray[np.bool_], rng: np.random.Generator, size: FloatArray, truth: Truth, odd: str) -> FloatArray:

@@ -26,7 +26,8 @@ def test_a_clear_change_is_called_for_what_it_is(change) -> None:
 @pytest.mark.parametrize("change", ["LTP pre", pytest.param("LTD post", marks=pytest.mark.slow)])
 def test_agrees_with_the_exact_grid_when_nothing_disturbs(change) -> None:
     seen = yardstick.draw(change, np.random.default_rng(5), level=0.1)
-    config = PosteriorConfig(priors=LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0, outlier_fraction=1e-6))
+    undisturbed = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0, outlier_fraction=1e-6)
+    config = PosteriorConfig(priors=undisturbed)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(2), config=config)
     exact = yardstick.Observer().judge(seen.before, seen.after, 0.1)
     # Evidence is sampled to 10 % and the grid's cells of n above 8 are coarse: 0.3 in log odds, 0.075 in probability.
@@ -117,7 +118,7 @@ def dynesty_evidence(seen, noise, locus, q_span=(-3.5, 0.7)):
             )
             weight = stats.binom._pmf(k, n, p) / np.sqrt(2 * np.pi * variance)
             density = np.exp(-0.5 * (values[:, None] - k * q) ** 2 / variance) @ weight
-            total += np.log(0.995 * density + odd).sum()
+            total += np.log((1.0 - priors.outlier_fraction) * density + odd).sum()
         return total
 
     sampler = dynesty.NestedSampler(

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from zlib import crc32
@@ -49,6 +49,10 @@ def locus(
         float | None, typer.Option("--noise-sd", help="SD of the noise of an amplitude, in the table's unit.")
     ] = None,
     response: Annotated[str, typer.Option("--response", help="EPSC, IPSC, EPSP, IPSP; default EPSC.")] = "",
+    quantal_size: Annotated[
+        float | None,
+        typer.Option("--quantal-size", help="Quantal amplitude before, pA or mV, from minis or minimal stimulation."),
+    ] = None,
     opsin: Annotated[bool, typer.Option("--opsin", help="Light evoked the responses: PPR is not used.")] = False,
     baseline: Annotated[str, typer.Option("--baseline", help="The table's own word for the baseline.")] = "",
     post: Annotated[str, typer.Option("--post", help="The table's own word for the post phase.")] = "",
@@ -92,6 +96,7 @@ def locus(
         on_error=lambda name, error: answers.failed.append((name, error)),
     )
     _print_reading(cells)
+    cells = tuple(_with_size(each, quantal_size) for each in cells)
     try:
         _judge(cells, answers, chosen, seed, output if figures else None, refuse_drift=refuse_drift)
     except KeyboardInterrupt:
@@ -101,6 +106,18 @@ def locus(
     _report(answers, output)
     if answers.failed:
         raise typer.Exit(FAILED)
+
+
+def _with_size(cell: "AmplitudeTable", quantal_size: float | None) -> "AmplitudeTable":
+    """Let a quantal size that the user knows be a prior, as loose as minis of a cell are for one of its synapses."""
+    if quantal_size is None:
+        return cell
+    from ephysplast.quantal import MiniSizeConfig, QuantalSize
+
+    if not quantal_size > 0.0:
+        raise SettingsError("--quantal-size is impossible", got=f"{quantal_size:g}", wanted="a magnitude above 0")
+    size = QuantalSize(value=quantal_size, log_sd=MiniSizeConfig().extra_log_sd, source="given by the user")
+    return replace(cell, about=replace(cell.about, quantal_size=size))
 
 
 def _columns(given: Sequence[str]) -> dict[str, str]:

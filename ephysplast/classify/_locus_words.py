@@ -11,6 +11,9 @@ from ephysplast.verdict import Locus, ReleaseEstimate
 _CEILING = 0.85
 """From this release probability on, more release is hardly possible and does not show."""
 
+_GAIN = 0.2
+"""The gain of a recording changes less than this."""
+
 _NAMED = 0.02
 """An alternative that is likelier than this is named."""
 
@@ -102,7 +105,9 @@ def _numbers(said: Said) -> str:
         ("p", best.p_before, best.p_after),
         ("q", best.q_before, best.q_after),
     ):
-        same = abs(after.value - before.value) <= 1e-6 * abs(before.value)
+        # Where q did not change, it differs by the gain of the recording alone, which is no finding.
+        near = _GAIN if name == "q" and best.locus in ("p", "n") else 1e-6
+        same = abs(after.value - before.value) <= near * abs(before.value)
         found.append(f"{name} {_two_digits(before.value)}" + ("" if same else f" → {_two_digits(after.value)}"))
     what = "the driving force" if _is_chloride(said) else best.locus
     return f"if {what} changed: {', '.join(found)}"

@@ -13,7 +13,7 @@ from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_
 from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
 from ephysplast.experiment import BASELINE, ResponseKind, SweepTable
-from ephysplast.quantal import LOCI, LocusPosterior, PosteriorConfig, locus_posterior
+from ephysplast.quantal import LOCI, LocusPosterior, PosteriorConfig, QuantalSize, locus_posterior
 from ephysplast.result import Result
 from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
@@ -99,12 +99,15 @@ class Circumstances:
         For inhibitory responses.
     unknown_force : str
         Why there is none.
+    quantal_size : QuantalSize or None
+        Quantal amplitude before, from minis or minimal stimulation in other sweeps: a prior of q.
     """
 
     response: ResponseKind = "EPSC"
     opsin: bool = False
     driving_force: DrivingForce | None = None
     unknown_force: str = "E_GABA was not measured"
+    quantal_size: QuantalSize | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -216,6 +219,7 @@ def measure_locus(
         noise_sd=(noise[0].sd, noise[1].sd / known.ratio if known else noise[1].sd),
         rng=rng,
         config=_with_noise_error(limits.posterior, max(each.log_se for each in noise)),
+        quantal_size=about.quantal_size,
     )
     if posterior.status != OK:
         return _unasked(posterior.status, classical)

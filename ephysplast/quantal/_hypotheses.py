@@ -34,15 +34,25 @@ class Phases:
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """Both phases in units of the baseline mean: (sweeps, pulses) each, and the noise of each."""
+    """Both phases in units of the baseline mean: (sweeps, pulses) each, the noise of each, and what is known of q.
+
+    The quantal size is the mean and SD of log q before, from a measurement of its own; None where there is none.
+    """
 
     before: FloatArray
     after: FloatArray
     noise: tuple[float, float]
     outliers: tuple[FloatArray, FloatArray]
+    log_size: tuple[float, float] | None = None
 
 
-def phases(at: FloatArray, names: tuple[str, ...], locus: str, priors: LocusPriors) -> Phases:
+def phases(
+    at: FloatArray,
+    names: tuple[str, ...],
+    locus: str,
+    priors: LocusPriors,
+    log_size: tuple[float, float] | None = None,
+) -> Phases:
     """Release parameters of every row; impossible ones have a log prior of minus infinity."""
     get = {name: at[:, i] for i, name in enumerate(names)}
     log_most = float(np.log(priors.max_sites + 0.5))
@@ -70,6 +80,8 @@ def phases(at: FloatArray, names: tuple[str, ...], locus: str, priors: LocusPrio
         log_prior = (
             log_prior + log_standard_normal((log_q - log_q_before) / priors.q_change_sd) - np.log(priors.q_change_sd)
         )
+    if log_size is not None:
+        log_prior = log_prior + log_standard_normal((log_q_before - log_size[0]) / log_size[1]) - np.log(log_size[1])
     nuisances = [get[name] for name in names if name not in MAIN]
     log_prior = log_prior + sum(log_standard_normal(each) for each in nuisances)
     n, log_p, log_q = (
@@ -102,7 +114,7 @@ def _release_prior(log_p: FloatArray, priors: LocusPriors) -> FloatArray:
 
 def log_target(at: FloatArray, names: tuple[str, ...], locus: str, seen: Observed, priors: LocusPriors) -> FloatArray:
     """Log of prior times likelihood of every row."""
-    made = phases(at, names, locus, priors)
+    made = phases(at, names, locus, priors, seen.log_size)
     total = made.log_prior.copy()
     possible = np.flatnonzero(np.isfinite(total))
     if possible.size:

@@ -15,6 +15,7 @@ from ephysplast.quantal._hypotheses import Observed, log_target, phases
 from ephysplast.quantal._importance import Sampled, Search
 from ephysplast.quantal._scan import first_look, scan
 from ephysplast.quantal.priors import LocusPriors
+from ephysplast.quantal.quantal_size import QuantalSize
 from ephysplast.result import Result
 from ephysplast.statistics import MAD_TO_SD
 
@@ -134,6 +135,7 @@ def locus_posterior(
     noise_sd: float | tuple[float, float],
     rng: np.random.Generator,
     config: PosteriorConfig | None = None,
+    quantal_size: QuantalSize | None = None,
 ) -> LocusPosterior:
     """Weigh the loci p, n, q and p+q against each other, baseline and post jointly.
 
@@ -148,6 +150,9 @@ def locus_posterior(
         The evidence is found by sampling.
     config : PosteriorConfig, optional
         Threshold, priors and effort.
+    quantal_size : QuantalSize, optional
+        What a measurement of its own (minis, minimal stimulation) says of q in the baseline, in the unit of the
+        amplitudes; without it the level of q is log-uniform. Never from the sweeps that are judged.
 
     Returns
     -------
@@ -186,7 +191,13 @@ def locus_posterior(
         return _undetermined(why)
     scale = float(tamed(first[:, 0]).mean())
     first, second = first / scale, second / scale
-    seen = Observed(first, second, (noise[0] / scale, noise[1] / scale), _outliers(first, second, config))
+    seen = Observed(
+        first,
+        second,
+        (noise[0] / scale, noise[1] / scale),
+        _outliers(first, second, config),
+        _log_size(quantal_size, scale),
+    )
     return _weigh(seen, scale, config, rng)
 
 
@@ -207,6 +218,13 @@ def _refusal(phases: tuple[FloatArray, FloatArray], noise: tuple[float, float]) 
         if values.mean() < max(3.0 * noise_sd, 2.5 * float(values.std())) / np.sqrt(values.size):
             return f"there is no response in the {name} sweeps to speak of: its mean is within the noise"
     return ""
+
+
+def _log_size(size: QuantalSize | None, scale: float) -> tuple[float, float] | None:
+    """Mean and SD of log q in units of the baseline mean; a size that could not be measured says nothing."""
+    if size is None or size.status != OK:
+        return None
+    return float(np.log(size.value / scale)), size.log_sd
 
 
 def _outliers(first: FloatArray, second: FloatArray, config: PosteriorConfig) -> tuple[FloatArray, FloatArray]:

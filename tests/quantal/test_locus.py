@@ -10,6 +10,7 @@ from ephysplast.quantal import (
     LOCI,
     LocusPriors,
     PosteriorConfig,
+    QuantalSize,
     locus_posterior,
 )
 
@@ -74,6 +75,23 @@ def test_bad_input_is_never_called(rng) -> None:
         locus_posterior(good, good, noise_sd=np.nan, rng=rng)
     with pytest.raises(EphysplastError, match="pulses"):
         locus_posterior(good, np.ones((60, 2)), noise_sd=0.1, rng=rng)
+
+
+def test_a_known_quantal_size_is_a_prior_of_q() -> None:
+    seen = yardstick.draw("LTD post", np.random.default_rng(9), level=0.2)
+    free, known, missing = (
+        locus_posterior(seen.before, seen.after, noise_sd=0.2, rng=np.random.default_rng(1), quantal_size=size)
+        for size in (
+            None,
+            QuantalSize(value=0.40, log_sd=0.1, source="minis"),
+            QuantalSize(value=np.nan, log_sd=np.nan, source="", status="there were no minis"),
+        )
+    )
+    np.testing.assert_array_equal(missing.log_evidence, free.log_evidence)
+    i = LOCI.index("q")
+    # A prior of 10 % holds the estimate within 2.5 of its SD, and its interval cannot be wider than four.
+    assert known.median[i, 2, 0] == pytest.approx(0.40, rel=0.25)
+    assert known.high[i, 2, 0] / known.low[i, 2, 0] < min(np.exp(0.4), free.high[i, 2, 0] / free.low[i, 2, 0])
 
 
 def dynesty_evidence(seen, noise, locus, q_span=(-3.5, 0.7)):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,15 @@ def cells() -> list[Cell]:
     return [Cell(c, f, level) for c in CHANGES for f, levels in FAMILIES.items() for level in levels]
 
 
-def draw(cell: Cell, run: int, *, n_pulses: int) -> tuple[FloatArray, FloatArray, float]:
+class Drawn(NamedTuple):
+    """Both phases, sweeps by pulses, and the SD of their noise."""
+
+    before: FloatArray
+    after: FloatArray
+    noise_sd: float
+
+
+def draw(cell: Cell, run: int, *, n_pulses: int = 1) -> Drawn:
     """Draw both phases, release by release: five sites, 60 and 240 sweeps."""
     rng = np.random.default_rng([list(CHANGES).index(cell.change), run, n_pulses])
     before, after = CHANGES[cell.change]
@@ -93,7 +102,7 @@ def draw(cell: Cell, run: int, *, n_pulses: int) -> tuple[FloatArray, FloatArray
         phases[0][10] += cell.level
     if cell.family == "trend":
         phases[0] += cell.level * (np.arange(60) - 29.5)[:, None]
-    return phases[0], phases[1], noise
+    return Drawn(phases[0], phases[1], noise)
 
 
 def plain_rule(before: FloatArray, after: FloatArray) -> str:

@@ -1,6 +1,6 @@
-"""The yardstick's module is imported by the tests beside it."""
+"""The yardstick and its observer live beside the benchmarks, and are imported by the tests here."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import yardstick
+from locus_grid import CHANGES, Cell, called, draw
+from locus_observer import Observer
 from scipy import special, stats
 
 from ephysplast.errors import EphysplastError
@@ -17,26 +18,26 @@ from ephysplast.quantal import (
 SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0)
 
 
-@pytest.mark.parametrize("change", yardstick.CHANGES)
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_clear_change_is_called_for_what_it_is(change) -> None:
-    seen = yardstick.draw(change, np.random.default_rng(7), level=0.025)
+    seen = draw(Cell(change, "noise", 0.025), 7)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.025, rng=np.random.default_rng(1))
-    assert yardstick.call(found.probability) == change.split()[1]
+    assert called(found.probability) == change.split()[1]
 
 
 @pytest.mark.parametrize("change", ["LTP pre", pytest.param("LTD post", marks=pytest.mark.slow)])
 def test_agrees_with_the_exact_grid_when_nothing_disturbs(change) -> None:
-    seen = yardstick.draw(change, np.random.default_rng(5), level=0.1)
+    seen = draw(Cell(change, "noise", 0.1), 5)
     undisturbed = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0, outlier_fraction=1e-6)
     config = PosteriorConfig(priors=undisturbed)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(2), config=config)
-    exact = yardstick.Observer().judge(seen.before, seen.after, 0.1)
+    exact = Observer().judge(seen.before[:, 0], seen.after[:, 0], 0.1)
     # Evidence is sampled to 10 % and the grid's cells of n above 8 are coarse: 0.3 in log odds, 0.075 in probability.
     np.testing.assert_allclose(found.probability, exact, atol=0.075)
 
 
 def test_units_do_not_matter() -> None:
-    seen = yardstick.draw("LTP pre", np.random.default_rng(3), level=0.1)
+    seen = draw(Cell("LTP pre", "noise", 0.1), 3)
     small, large = (
         locus_posterior(scale * seen.before, scale * seen.after, noise_sd=scale * 0.1, rng=np.random.default_rng(4))
         for scale in (1.0, 1024.0)
@@ -47,14 +48,14 @@ def test_units_do_not_matter() -> None:
 
 
 def test_one_outlier_does_not_turn_the_call() -> None:
-    seen = yardstick.draw("LTP post", np.random.default_rng(8), family="outlier", level=3.2)
+    seen = draw(Cell("LTP post", "outlier", 3.2), 8)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(1))
-    assert yardstick.call(found.probability) != "pre"
+    assert called(found.probability) != "pre"
     assert found.probability[LOCI.index("q")] > 0.5
 
 
 def test_paired_pulses_say_more_than_the_first_alone() -> None:
-    seen = yardstick.pairs("LTD post", np.random.default_rng(5), noise=0.1)
+    seen = draw(Cell("LTD post", "noise", 0.1), 5, n_pulses=2)
     both, first = (
         locus_posterior(before, after, noise_sd=0.1, rng=np.random.default_rng(1))
         for before, after in ((seen.before, seen.after), (seen.before[:, 0], seen.after[:, 0]))
@@ -78,7 +79,7 @@ def test_bad_input_is_never_called(rng) -> None:
 
 
 def test_a_known_quantal_size_is_a_prior_of_q() -> None:
-    seen = yardstick.draw("LTD post", np.random.default_rng(9), level=0.2)
+    seen = draw(Cell("LTD post", "noise", 0.2), 9)
     free, known, missing = (
         locus_posterior(seen.before, seen.after, noise_sd=0.2, rng=np.random.default_rng(1), quantal_size=size)
         for size in (
@@ -98,10 +99,9 @@ def dynesty_evidence(seen, noise, locus, q_span=(-3.5, 0.7)):
     """Log evidence of one locus from nested sampling with a likelihood of its own, drift and onset switched off."""
     import dynesty
 
-    priors = SIMPLE
-    tame = np.median(seen.before) + np.clip(seen.before - np.median(seen.before), *spread_limits(seen.before))
-    scale = tame.mean()
-    before, after, noise = seen.before / scale, seen.after / scale, noise / scale
+    priors, before, after = SIMPLE, seen.before[:, 0], seen.after[:, 0]
+    scale = (np.median(before) + np.clip(before - np.median(before), *spread_limits(before))).mean()
+    before, after, noise = before / scale, after / scale, noise / scale
     both = np.concatenate([before, after])
     middle = np.median(both)
     wide = priors.outlier_width * 1.4826 * np.median(np.abs(both - middle))
@@ -169,7 +169,7 @@ def spread_limits(values):
     [("p", "LTP pre"), ("q", "LTP post"), ("n", "LTD pre"), ("pq", "LTD post"), ("q", "LTD post")],
 )
 def test_evidence_agrees_with_dynesty(locus, change) -> None:
-    seen = yardstick.draw(change, np.random.default_rng(11), level=0.2)
+    seen = draw(Cell(change, "noise", 0.2), 11)
     # All loci are refined, so that their evidence is as good as the sampler gives it.
     config = PosteriorConfig(priors=SIMPLE, n_round=400, effective=1000.0)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.2, rng=np.random.default_rng(1), config=config)

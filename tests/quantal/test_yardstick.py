@@ -1,14 +1,8 @@
 """A bounded share of the yardstick and of the calibration; the whole is in tests/benchmarks/locus_*.py."""
 
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
 import locus_calibration
 import locus_grid
+import pytest
 
 
 @pytest.mark.slow

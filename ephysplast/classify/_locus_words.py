@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final, Literal
 
+from ephysplast._words import listed
 from ephysplast.classify.classical import IndicesResult
 from ephysplast.verdict import Locus, ReleaseEstimate
 
@@ -167,8 +168,6 @@ def _indices(said: Said) -> str:
         return "of the classical indices " + ", ".join(f"{each.index} points to {each.points_to}" for each in pointing)
     agree = [each.index for each in pointing if each.points_to in own]
     against = [each.index for each in pointing if each.points_to not in own]
-    words = [f"{' and '.join(agree)} {'agrees' if len(agree) == 1 else 'agree'}"] if agree else []
-    words += (
-        [f"{' and '.join(against)} alone {'contradicts' if len(against) == 1 else 'contradict'} it"] if against else []
-    )
+    words = [f"{listed(agree)} {'agrees' if len(agree) == 1 else 'agree'}"] if agree else []
+    words += [f"{listed(against)} alone {'contradicts' if len(against) == 1 else 'contradict'} it"] if against else []
     return ", ".join(words)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite, nan
 
+from ephysplast._words import listed as _and
 from ephysplast.classify.indices import Direction, Reading
 from ephysplast.verdict import Evidence, Locus
 
@@ -149,7 +150,3 @@ def _contradiction(pre: list[str], post: list[str], veto: list[str]) -> str:
 
 def _verb(names: list[str], verb: str) -> str:
     return verb if len(names) > 1 else f"{verb}s"
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join(names)

@@ -324,7 +324,7 @@ def test_indices_that_agree_are_named(of_raised):
     assert result.locus == "pre"
     agreeing = [each.index for each in result.evidence if each.points_to == "pre"]
     assert len(agreeing) >= 2
-    assert f"{' and '.join(agreeing)} agree" in result.sentence
+    assert f"{' and '.join([', '.join(agreeing[:-1]), agreeing[-1]])} agree" in result.sentence
     assert {each.index for each in result.evidence} >= {"CV⁻²", "PPR", "failures"}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ephysplast import cli_locus, cli_plan, cli_rules
+from ephysplast._console import printable
 from ephysplast.errors import EphysplastError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def main() -> None:
     try:
         app()
     except EphysplastError as error:
-        typer.echo(f"ephysplast: {_printable(str(error))}", err=True)
+        typer.echo(f"ephysplast: {printable(str(error))}", err=True)
         sys.exit(USAGE)
     except OSError as error:
         place = error.filename2 or error.filename
@@ -83,7 +84,7 @@ def init(
     draft = draft_manifest(folder, relative_to=target.resolve().parent)
     write_manifest(draft.rows, target)
     for problem in draft.unreadable:
-        typer.echo(f"not read: {_printable(problem)}", err=True)
+        typer.echo(f"not read: {printable(problem)}", err=True)
     empty = sum(1 for row in draft.rows if not row["phase"])
     experiments = len({row["experiment"] for row in draft.rows})
     typer.echo(f"{target}: {len(draft.rows)} rows, {experiments} experiments, {len(draft.unreadable)} files not read")
@@ -126,7 +127,7 @@ def analyse(
             bar = progress.add_task("analysing", total=len(experiments))
             for outcome in run_study(experiments, output, settings=chosen, jobs=workers, figures=figures):
                 outcomes.append(outcome)
-                progress.update(bar, advance=1, description=_printable(outcome.experiment))
+                progress.update(bar, advance=1, description=printable(outcome.experiment))
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted: {len(outcomes)} of {len(experiments)} are kept in {output}; run the same command to go on",
@@ -203,7 +204,7 @@ def _print_verdicts(output: Path, names: list[str]) -> None:
         change = change or (of_cell if isinstance(of_cell, str) and of_cell else "–")
         why = row["status"] if row["sign"] in ("refused", "failed") else row["locus_sentence"] or row["sign_sentence"]
         cells = (name, row["response"], row["sign"], change, row["locus"], why)
-        table.add_row(*(Text(_printable(str(cell))) for cell in cells))
+        table.add_row(*(Text(printable(str(cell))) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -235,14 +236,14 @@ def _print_recording(recording: "Recording", number: int) -> None:
     lines += [f"  output      {each.name}: {_onsets_in_words(each.onsets_s)}" for each in recording.digital_outputs]
     lines += [f"  note        {note}" for note in recording.notes]
     for line in lines:
-        typer.echo(_printable(line))
+        typer.echo(printable(line))
     table = Table()
     for heading in ("channel", "unit", "clamp", "electrode", "command", "doubt"):
         table.add_column(heading, overflow="fold")
     for each in recording.channels:
         command = each.command_unit or ("yes" if each.command is not None else "–")
         cells = (each.name, each.unit or "?", each.clamp, each.electrode or "–", command, each.doubt or "–")
-        table.add_row(*(Text(_printable(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
@@ -261,11 +262,6 @@ def _sweeps_in_words(recording: "Recording") -> str:
 def _onsets_in_words(onsets_s: "tuple[FloatArray, ...]") -> str:
     high = [each for each in onsets_s if len(each)]
     return f"high in {len(high)} sweeps, first at " + ", ".join(f"{onset:.4f}" for onset in high[0][:6]) + " s"
-
-
-def _printable(text: str) -> str:
-    """Take out control characters, so that text from a file cannot steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import typer
 
-from ephysplast.cli_rules import _pair, _print_table, _progress, _write
+from ephysplast._console import pair, print_table, printable, progress, write
 from ephysplast.errors import OK, EphysplastError, SettingsError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _with_size(cell: "AmplitudeTable", quantal_size: float | None) -> "Amplitude
 
 
 def _columns(given: Sequence[str]) -> dict[str, str]:
-    pairs = [_pair(each, "--column") for each in given]
+    pairs = [pair(each, "--column") for each in given]
     twice = [role for i, (role, _) in enumerate(pairs) if role in dict(pairs[:i])]
     if twice:
         raise SettingsError(
@@ -140,7 +140,7 @@ def _print_reading(cells: "Sequence[AmplitudeTable]") -> None:
     for sentence, names in said.items():
         more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
         whose = "" if len(names) == len(cells) else f"{', '.join(names[:_NAMES])}{more}: "
-        typer.echo(_printable(f"{whose}{sentence}"))
+        typer.echo(printable(f"{whose}{sentence}"))
 
 
 def _judge(
@@ -156,7 +156,7 @@ def _judge(
 
     from ephysplast.study.amplitudes import judge_amplitudes
 
-    with _progress("judging", len(cells)) as advance:
+    with progress("judging", len(cells)) as advance:
         for cell in cells:
             # A cell's own draws, as in a study: results do not depend on what else is in the table.
             rng = np.random.default_rng([settings.seed if seed is None else seed, crc32(cell.name.encode())])
@@ -167,7 +167,7 @@ def _judge(
                     _draw(cell, verdict, settings, folder)
             except Exception as error:  # noqa: BLE001 - one bad cell must never stop the others; its traceback is kept
                 answers.failed.append((cell.name, error))
-            advance(_printable(cell.name))
+            advance(printable(cell.name))
 
 
 def _draw(cell: "AmplitudeTable", verdict: "Verdict", settings: "Settings", folder: Path) -> None:
@@ -191,13 +191,13 @@ def _draw(cell: "AmplitudeTable", verdict: "Verdict", settings: "Settings", fold
 def _report(answers: _Answers, output: Path) -> None:
     """Print the verdicts, and write the tables."""
     _print_verdicts(answers)
-    _write(
+    write(
         output / "locus.csv",
         _as_csv([*(_row(*each) for each in answers.verdicts), *(_error_row(*each) for each in answers.failed)]),
     )
     release = [frame for each in answers.verdicts if len(frame := _release(*each))]
     if release:
-        _write(output / "release.csv", _as_csv(release))
+        write(output / "release.csv", _as_csv(release))
 
 
 def _print_verdicts(answers: _Answers) -> None:
@@ -210,7 +210,7 @@ def _print_verdicts(answers: _Answers) -> None:
         rows.append((cell.name, cell.about.response, verdict.sign, change, verdict.locus, why))
     rows += [(name, "", "failed", "–", "not asked", _said(error)) for name, error in answers.failed]
     headings = ("cell", "response", "sign", "change", "locus", "why")
-    _print_table(headings, [[_printable(cell) for cell in row] for row in rows])
+    print_table(headings, rows)
 
 
 def _row(cell: "AmplitudeTable", verdict: "Verdict") -> "pd.DataFrame":
@@ -252,8 +252,3 @@ def _as_csv(frames: "Sequence[pd.DataFrame]") -> str:
 
     harmless: Any = _harmless
     return pd.concat(frames, ignore_index=True).map(harmless).to_csv(index=False, lineterminator="\n")
-
-
-def _printable(text: str) -> str:
-    """Take out control characters, so that text from a file cannot steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

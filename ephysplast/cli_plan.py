@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ephysplast.cli_rules import _print_table, _write
+from ephysplast._console import print_table, write
 from ephysplast.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ def _report(of_locus: "LocusPlan | None", of_sign: "SignPlan | None", output: Pa
 
     if of_locus is not None:
         _print_locus(of_locus)
-        _write(output / "plan.csv", of_locus.to_frame().to_csv(index=False, lineterminator="\n"))
-        _write(output / "plan_cells.csv", of_locus.cells_frame().to_csv(index=False, lineterminator="\n"))
+        write(output / "plan.csv", of_locus.to_frame().to_csv(index=False, lineterminator="\n"))
+        write(output / "plan_cells.csv", of_locus.cells_frame().to_csv(index=False, lineterminator="\n"))
     if of_sign is not None:
         _print_sign(of_sign)
-        _write(output / "plan_sign.csv", of_sign.to_frame().to_csv(index=False, lineterminator="\n"))
+        write(output / "plan_sign.csv", of_sign.to_frame().to_csv(index=False, lineterminator="\n"))
     for path in save_figure(plan_figure(of_locus, of_sign), output / "plan", formats=("png", "svg", "pdf")):
         typer.echo(f"written: {path}")
     if any(each is not None and not each.complete for each in (of_locus, of_sign)):
@@ -137,7 +137,7 @@ def _print_locus(plan: "LocusPlan") -> None:
         for i in range(len(plan.changes)):
             row += [_percent(*(float(end[i, j]) for end in share)) for share in shares]
         rows.append(row)
-    _print_table(headings, rows)
+    print_table(headings, rows)
     for sentence in plan.sentences:
         typer.echo(f"{sentence}.")
 
@@ -151,7 +151,7 @@ def _print_sign(plan: "SignPlan") -> None:
         row += [_percent(*(float(end[j]) for end in share)) for share in (found, false)]
         rows.append([*row, f"{needed:.0f}" if isfinite(needed) else "–"])
     headings = ("baseline", "post", "in the window", "minutes", "change found", "found without one", "cells of a study")
-    _print_table(headings, rows)
+    print_table(headings, rows)
     for sentence in plan.sentences:
         typer.echo(f"{sentence}.")
 

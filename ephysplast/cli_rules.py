@@ -1,15 +1,14 @@
 """Commands on rules and timing windows: what a rule predicts, and which window a table of changes shows."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ephysplast._files import write_text
+from ephysplast._console import pair, print_table, progress, write
 from ephysplast.errors import OK, SettingsError, near_names
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def simulate(
     if not rule:
         _print_rules()
         return
-    found, values = find_rule(rule), dict(_pair(each, "--set") for each in parameters or [])
+    found, values = find_rule(rule), dict(pair(each, "--set") for each in parameters or [])
     how: dict[str, Any] = {"parameters": {name: _number(name, text) for name, text in values.items()}}
     how |= {"expression": expression or None, "rng": np.random.default_rng(seed)}
     if protocol:
@@ -102,7 +101,7 @@ def fit(
     if against and not where:
         raise SettingsError("--against needs the condition that it is compared with", remedy="--where column=value")
     how: dict[str, Any] = {
-        "columns": dict(_pair(each, "--column") for each in columns or []) or None,
+        "columns": dict(pair(each, "--column") for each in columns or []) or None,
         "unit": _choice("--unit", unit, _UNITS),
         "delta_t_is": _choice("--delta-t-is", delta_t_is, ("post-pre", "pre-post")),
     }
@@ -119,7 +118,7 @@ def fit(
 def _print_rules() -> None:
     from ephysplast.simulator import RULES
 
-    _print_table(("rule", "what it says", "confidence"), [(r.name, r.summary, r.confidence) for r in RULES])
+    print_table(("rule", "what it says", "confidence"), [(r.name, r.summary, r.confidence) for r in RULES])
     typer.echo("One of them: ephysplast simulate RULE; through a protocol: -p pairing -w dt_ms=10 …")
 
 
@@ -132,9 +131,9 @@ def _simulate_protocol(rule: "Rule", protocol: "Protocol", how: Mapping[str, Any
     course = trace_states(rule, protocol, parameters=how["parameters"], rng=how["rng"])
     _print_parameters(rule, how["parameters"])
     typer.echo(f"{protocol.description}:")
-    _print_table(("what", "change"), _changes_in_words(result))
+    print_table(("what", "change"), _changes_in_words(result))
     stem = output / f"{rule.name}_states"
-    _write(stem.with_suffix(".csv"), result.to_frame().to_csv(index=False, lineterminator="\n"))
+    write(stem.with_suffix(".csv"), result.to_frame().to_csv(index=False, lineterminator="\n"))
     _write_figure(rule_states_figure(course), stem)
 
 
@@ -143,11 +142,11 @@ def _simulate_window(rule: "Rule", how: Mapping[str, Any], output: Path) -> None
     from ephysplast.simulator import timing_window
 
     n = len(_DELTA_T_MS) * len(_FREQUENCIES_HZ)
-    with _progress("simulating", n) as advance:
+    with progress("simulating", n) as advance:
         window = timing_window(rule, dt_ms=_DELTA_T_MS, frequency_hz=_FREQUENCIES_HZ, **how, watch=advance)
     _print_parameters(rule, how["parameters"])
     stem = output / f"{rule.name}_window"
-    _write(stem.with_suffix(".csv"), window.to_frame().to_csv(index=False, lineterminator="\n"))
+    write(stem.with_suffix(".csv"), window.to_frame().to_csv(index=False, lineterminator="\n"))
     _write_figure(rule_window_figure(window), stem)
 
 
@@ -169,11 +168,11 @@ def _ranked(
     from ephysplast.fitting import WINDOWS, rank_windows
     from ephysplast.plotting import windows_figure
 
-    with _progress("fitting", len(WINDOWS)) as advance:
+    with progress("fitting", len(WINDOWS)) as advance:
         ranking = rank_windows(observations, rng, config=config, watch=lambda each: advance(each.window.short))
     _print_ranking(ranking)
-    _write(stem.with_suffix(".csv"), ranking.to_frame().to_csv(index=False, lineterminator="\n"))
-    _write(stem.with_suffix(".toml"), ranking.to_toml())
+    write(stem.with_suffix(".csv"), ranking.to_frame().to_csv(index=False, lineterminator="\n"))
+    write(stem.with_suffix(".toml"), ranking.to_toml())
     _write_figure(windows_figure(ranking), stem)
     return ranking
 
@@ -194,7 +193,7 @@ def _compare(
     found = compare_conditions(first.observations, second.observations, window=window, rng=rng, config=config)
     typer.echo(f"{names[0]} against {names[1]}, by the window that explains both best ({window.title}):")
     typer.echo(found.sentence)
-    _write(stem.with_suffix(".csv"), found.to_frame().to_csv(index=False, lineterminator="\n"))
+    write(stem.with_suffix(".csv"), found.to_frame().to_csv(index=False, lineterminator="\n"))
     _write_figure(comparison_figure(found, names=names), stem)
 
 
@@ -209,7 +208,7 @@ def _protocol(name: str, arguments: Sequence[str], rng: "np.random.Generator") -
     known = inspect.signature(makers[name]).parameters
     given: dict[str, Any] = {}
     for text in arguments:
-        key, value = _pair(text, "--with")
+        key, value = pair(text, "--with")
         if key not in known or key == "rng":
             raise SettingsError(
                 f"protocol {name} has no '{key}'", remedy=near_names(key, [each for each in known if each != "rng"])
@@ -225,20 +224,13 @@ def _protocol(name: str, arguments: Sequence[str], rng: "np.random.Generator") -
 
 
 def _rows(given: Sequence[str] | None, option: str) -> dict[str, str]:
-    pairs = [_pair(each, option) for each in given or []]
+    pairs = [pair(each, option) for each in given or []]
     twice = [name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i])]
     if twice:
         raise SettingsError(
             f"{option} names the column '{twice[0]}' twice", remedy="a row has one value there: fit them one by one"
         )
     return dict(pairs)
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not (name.strip() and sign and value.strip()):
-        raise SettingsError(f"{option} cannot be read", got=f"'{text}'", wanted="name=value, without spaces")
-    return name.strip(), value.strip()
 
 
 def _number(name: str, text: str) -> float:
@@ -288,7 +280,7 @@ def _print_parameters(rule: "Rule", chosen: Mapping[str, float]) -> None:
         (each.name, f"{chosen.get(each.name, each.value):g}", each.unit, each.meaning, each.source)
         for each in rule.parameters
     ]
-    _print_table(("parameter", "value", "unit", "meaning", "source of the rule's own value"), rows)
+    print_table(("parameter", "value", "unit", "meaning", "source of the rule's own value"), rows)
     typer.echo(f"source: {rule.source}")
     if rule.note:
         typer.echo(f"note: {rule.note}")
@@ -308,9 +300,9 @@ def _print_ranking(ranking: "WindowRanking") -> None:
         for each in ranking.to_frame().to_dict("records")
     ]
     headings = ("rank", "window", "log evidence behind", "probability", "AICc", "leave-one-out", "fit")
-    _print_table(headings, rows)
+    print_table(headings, rows)
     typer.echo(ranking.sentence)
-    _print_table(("parameter of the first", "value", "interval or reason"), _parameters_in_words(ranking.best))
+    print_table(("parameter of the first", "value", "interval or reason"), _parameters_in_words(ranking.best))
 
 
 def _parameters_in_words(fitted: "WindowFit") -> list[tuple[str, str, str]]:
@@ -328,42 +320,8 @@ def _figures(value: float, form: str) -> str:
     return format(value, form) if isfinite(value) else "–"
 
 
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show how far a run of several seconds is; what it yields is called after each part, with its name or nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(what, total=total)
-        yield lambda name="": progress.update(bar, advance=1, description=f"{what} {name}".rstrip())
-
-
-def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
 def _write_figure(figure: "Figure", stem: Path) -> None:
     from ephysplast.plotting import save_figure
 
     for path in save_figure(figure, stem, formats=("png", "svg")):
         typer.echo(f"written: {path}")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, text)
-    typer.echo(f"written: {path}")

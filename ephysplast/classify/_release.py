@@ -13,6 +13,7 @@ from ephysplast.statistics import outliers
 from ephysplast.verdict import AmplitudeFit, CvPlane, ReleaseEstimate
 
 NAMES = ("p", "n", "q", "p+q")
+"""Of the loci that :data:`~ephysplast.quantal.LOCI` lists, as people write them."""
 
 _N_POINTS = 241
 _STRAY_SD = 5.0
@@ -36,7 +37,7 @@ def noise_of(readings: FloatArray) -> Noise:
     return Noise(sd=float(known.std(ddof=1)), log_se=float(1.0 / np.sqrt(2.0 * (known.size - 1))))
 
 
-def release_estimates(posterior: LocusPosterior, unit: str, *, factor: float = 1.0) -> tuple[ReleaseEstimate, ...]:
+def release_estimates(posterior: LocusPosterior, *, factor: float = 1.0) -> tuple[ReleaseEstimate, ...]:
     """Put the posterior of n, p and q under every locus into estimates; `factor` is put back on q after."""
     rows = []
     for i, name in enumerate(NAMES):

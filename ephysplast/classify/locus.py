@@ -8,12 +8,12 @@ import numpy as np
 from scipy import special
 
 from ephysplast.classify._locus_words import Said, agreement, answer_in_words
-from ephysplast.classify._release import amplitude_fit, noise_of, release_estimates, with_theory
+from ephysplast.classify._release import NAMES, amplitude_fit, noise_of, release_estimates, with_theory
 from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices, settled
 from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
-from ephysplast.experiment import BASELINE, ResponseKind, SweepTable
-from ephysplast.quantal import LOCI, LocusPosterior, PosteriorConfig, QuantalSize, locus_posterior
+from ephysplast.experiment import BASELINE, POST, ResponseKind, SweepTable
+from ephysplast.quantal import LocusPosterior, PosteriorConfig, QuantalSize, locus_posterior
 from ephysplast.result import Result
 from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
@@ -210,13 +210,15 @@ def measure_locus(
         return _unasked(why, classical)
     here = table.of_phase(BASELINE), settled(table, limits.indices)
     n_pulses, unweighed = _pulses(table, here, about, limits)
-    phases = [table.amplitude[each][:, :n_pulses] for each in here]
-    noise = [noise_of(table.noise[each]) for each in here]
+    before, after = (table.amplitude[each][:, :n_pulses] for each in here)
+    noise = noise_of(table.noise[here[0]]), noise_of(table.noise[here[1]])
     known = _driving_force(about)
+    # A known driving force is taken off the responses after it changed, and put back on what is said of their quanta.
+    force = known.ratio if known else 1.0
     posterior = locus_posterior(
-        phases[0],
-        phases[1] / known.ratio if known else phases[1],
-        noise_sd=(noise[0].sd, noise[1].sd / known.ratio if known else noise[1].sd),
+        before,
+        after / force,
+        noise_sd=(noise[0].sd, noise[1].sd / force),
         rng=rng,
         config=_with_noise_error(limits.posterior, max(each.log_se for each in noise)),
         quantal_size=about.quantal_size,
@@ -224,10 +226,9 @@ def measure_locus(
     if posterior.status != OK:
         return _unasked(posterior.status, classical)
     probabilities = _probabilities(posterior, known, limits)
-    release = release_estimates(posterior, table.unit, factor=known.ratio if known else 1.0)
-    locus = _call(probabilities, limits.posterior.threshold, about, known)
+    release = release_estimates(posterior, factor=force)
     said = Said(
-        locus=locus,
+        locus=_call(probabilities, limits.posterior.threshold, about, known),
         probabilities=probabilities,
         threshold=limits.posterior.threshold,
         release=tuple(replace(each, probability=probabilities[each.locus]) for each in release),
@@ -235,28 +236,22 @@ def measure_locus(
         pulses=unweighed,
         chloride=_chloride_words(about, known),
     )
-    locus = "undetermined" if agreement(said) == "opposed" else locus
+    first, sds = (before[:, 0], after[:, 0]), (noise[0].sd, noise[1].sd)
     return LocusResult(
-        locus=locus,
+        locus="undetermined" if agreement(said) == "opposed" else said.locus,
         sentence=answer_in_words(said),
         probabilities=probabilities,
         release=said.release,
         evidence=classical.evidence,
         cv_plane=with_theory(classical.cv_plane, posterior),
-        amplitude_fit=amplitude_fit(
-            (phases[0][:, 0], phases[1][:, 0]),
-            posterior,
-            noise=(noise[0].sd, noise[1].sd),
-            unit=table.unit,
-            factor=known.ratio if known else 1.0,
-        ),
+        amplitude_fit=amplitude_fit(first, posterior, noise=sds, unit=table.unit, factor=force),
     )
 
 
 def _why_not(table: SweepTable, about: Circumstances) -> str:
     if about.response == "fEPSP":
         return "a field potential sums over many synapses and cells, so its variability says nothing about quanta"
-    for name in (BASELINE, "post"):
+    for name in (BASELINE, POST):
         if np.isfinite(table.noise[table.of_phase(name)]).sum() < 2:
             return f"the noise of the {name} sweeps was not measured, and without it quanta cannot be told from noise"
     return ""
@@ -294,8 +289,7 @@ def _probabilities(posterior: LocusPosterior, known: DrivingForce | None, limits
     Its evidence follows from that of a change of q by the density ratio at no change (Savage & Dickey).
     """
     priors = limits.posterior.priors
-    names = {"p": "p", "n": "n", "q": "q", "pq": "p+q"}
-    found = {names[locus]: float(each) for locus, each in zip(LOCI, posterior.probability, strict=True)}
+    found = dict(zip(NAMES, map(float, posterior.probability), strict=True))
     if known is None or priors.mass_q <= 0.0 or limits.mass_chloride <= 0.0:
         return found
     mean, sd = posterior.log_q_change

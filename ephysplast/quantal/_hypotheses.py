@@ -56,24 +56,12 @@ def phases(
     """Release parameters of every row; impossible ones have a log prior of minus infinity."""
     get = {name: at[:, i] for i, name in enumerate(names)}
     log_most = float(np.log(priors.max_sites + 0.5))
-    before, after = np.clip(get["log_mean_before"], -20, 20), np.clip(get["log_mean_after"], -20, 20)
     sites, log_prior = _sites(get["log_sites"], log_most)
     log_q = np.clip(get["log_q"], -20, 20)
-    log_p = after - np.log(sites) - log_q
+    log_p = np.clip(get["log_mean_after"], -20, 20) - np.log(sites) - log_q
     log_prior = log_prior + _release_prior(log_p, priors)
-    n_before, log_p_before = sites, log_p
-    log_q_before = log_q - priors.gain_sd * get["gain"] if "gain" in get else log_q
-    if "log_q_before" in get:
-        log_q_before = np.clip(get["log_q_before"], -20, 20)
-        log_p_before = before - np.log(sites) - log_q_before
-    elif locus == "p":
-        log_p_before = before - np.log(sites) - log_q_before
-    elif locus == "q":
-        log_q_before = log_q + before - after
-    else:
-        more = before - after + log_q - log_q_before
-        n_before, inside = _sites(get["log_sites"] + more, log_most)
-        log_prior = np.where(np.isfinite(inside), log_prior + _site_change(-more, log_most, priors), -np.inf)
+    n_before, log_p_before, log_q_before, more = _earlier(get, locus, (sites, log_p, log_q), log_most, priors)
+    log_prior = log_prior + more
     if "p" in locus:
         log_prior = log_prior + _release_prior(log_p_before, priors)
     if "q" in locus:
@@ -88,6 +76,30 @@ def phases(
         np.stack(each, axis=1) for each in ((n_before, sites), (log_p_before, log_p), (log_q_before, log_q))
     )
     return Phases(n, np.exp(log_p), np.exp(log_q), log_prior)
+
+
+def _earlier(
+    get: dict[str, FloatArray],
+    locus: str,
+    later: tuple[FloatArray, FloatArray, FloatArray],
+    log_most: float,
+    priors: LocusPriors,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Return n, log p and log q before, from those after and the means; and the log prior of a change of n."""
+    (sites, log_p, log_q), unlikely = later, np.zeros_like(later[1])
+    before, after = np.clip(get["log_mean_before"], -20, 20), np.clip(get["log_mean_after"], -20, 20)
+    if "log_q_before" in get:
+        log_q_before = np.clip(get["log_q_before"], -20, 20)
+        return sites, before - np.log(sites) - log_q_before, log_q_before, unlikely
+    if locus == "q":
+        return sites, log_p, log_q + before - after, unlikely
+    log_q_before = log_q - physical({"gain": get["gain"]}, priors)["gain"] if "gain" in get else log_q
+    if locus == "p":
+        return sites, before - np.log(sites) - log_q_before, log_q_before, unlikely
+    more = before - after + log_q - log_q_before
+    n_before, inside = _sites(get["log_sites"] + more, log_most)
+    change = np.where(np.isfinite(inside), _site_change(-more, log_most, priors), -np.inf)
+    return n_before, log_p, log_q_before, change
 
 
 def _sites(log_sites: FloatArray, log_most: float) -> tuple[FloatArray, FloatArray]:

@@ -70,7 +70,7 @@ def scan(phases: tuple[FloatArray, FloatArray], *, noise: tuple[float, float], p
     within, between = (spread * [priors.max_cv_within, priors.max_cv_between]).T
     kind = grid[0].astype(np.intp)
     found, means = [], []
-    steady = (straightened(phases[0]), settled(straightened(phases[1]), towards=float(np.median(phases[0]))))
+    steady = (straightened(phases[0]), without_onset(straightened(phases[1]), towards=float(np.median(phases[0]))))
     for values, sd in zip(steady, noise, strict=True):
         some = np.quantile(values, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
         means.append(max(float(some.mean()), 0.05))
@@ -89,7 +89,7 @@ def straightened(values: FloatArray) -> FloatArray:
     return values - slope * ramp(values.size) if abs(slope) > _PLAIN * se else values
 
 
-def settled(values: FloatArray, *, towards: float) -> FloatArray:
+def without_onset(values: FloatArray, *, towards: float) -> FloatArray:
     """Leave out the first third where it plainly lies nearer to the baseline than the last: a change on its way."""
     third = values.size // 3
     early, late = values[:third], values[-third:]

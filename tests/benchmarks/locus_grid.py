@@ -158,7 +158,7 @@ def collect(
                     file.write(json.dumps(row) + "\n")
     found: dict[tuple[Cell, str], list[dict[str, object]]] = {}
     for row in rows:
-        cell = Cell(str(row["change"]), str(row["family"]), float(row["level"]))  # type: ignore[arg-type]
+        cell = Cell(str(row["change"]), str(row["family"]), float(row["level"]))
         found.setdefault((cell, str(row["judge"])), []).append(row)
     return found
 

@@ -4,11 +4,29 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import typer
 
 from ephysplast._files import write_text
-from ephysplast.errors import SettingsError
+from ephysplast.errors import EphysplastError, SettingsError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMES: Final = 6
+
+
+class Read(Protocol):
+    """What was read of a cell."""
+
+    @property
+    def name(self) -> str:
+        """Of the cell."""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was taken as what."""
 
 
 def printable(text: str) -> str:
@@ -56,3 +74,42 @@ def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
     typer.echo(f"written: {path}")
+
+
+def columns_given(given: Sequence[str]) -> dict[str, str]:
+    """Read what columns hold, as ``--column`` says it."""
+    pairs = [pair(each, "--column") for each in given]
+    twice = [role for i, (role, _) in enumerate(pairs) if role in dict(pairs[:i])]
+    if twice:
+        raise SettingsError(
+            f"--column names '{twice[0]}' twice", remedy="give each pulse its own: amplitude1, amplitude2"
+        )
+    return dict(pairs)
+
+
+def print_reading(cells: "Sequence[Read]") -> None:
+    """Say what was taken as what: once where it holds for all cells."""
+    said = {
+        sentence: [each.name for each in cells if sentence in each.sentences]
+        for each in cells
+        for sentence in each.sentences
+    }
+    for sentence, names in said.items():
+        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+        whose = "" if len(names) == len(cells) else f"{', '.join(names[:_NAMES])}{more}: "
+        typer.echo(printable(f"{whose}{sentence}"))
+
+
+def error_in_words(error: Exception) -> str:
+    """Say what went wrong with one cell."""
+    return str(error) if isinstance(error, EphysplastError) else f"unexpected {type(error).__name__}: {error}"
+
+
+def as_csv(frames: "Sequence[pd.DataFrame]") -> str:
+    """Put tables below each other as CSV, without what a spreadsheet would run as a formula."""
+    import pandas as pd
+
+    from ephysplast.study.run import _harmless
+
+    harmless: Any = _harmless
+    return pd.concat(frames, ignore_index=True).map(harmless).to_csv(index=False, lineterminator="\n")

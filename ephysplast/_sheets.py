@@ -18,7 +18,9 @@ _BROKEN: Final = (
 """What openpyxl raises for a damaged workbook; a syntax error is how the XML parser says that a part is broken."""
 
 
-def read_sheet(path: Path, *, error: type[EphysplastError] = FileFormatError) -> list[tuple[int, list[str]]]:
+def read_sheet(
+    path: Path, *, error: type[EphysplastError] = FileFormatError, delimiter: str = ""
+) -> list[tuple[int, list[str]]]:
     r"""Return the rows of a CSV, or of an XLSX file's first sheet, that hold anything; the contents decide which it is.
 
     Parameters
@@ -27,6 +29,8 @@ def read_sheet(path: Path, *, error: type[EphysplastError] = FileFormatError) ->
         The file.
     error : type of EphysplastError
         What is raised: whose fault a broken sheet is depends on what it was meant to be.
+    delimiter : str
+        Between the cells of a CSV; by default the one of ``,``, ``;`` and tab that its first row has most of.
 
     Returns
     -------
@@ -54,12 +58,12 @@ def read_sheet(path: Path, *, error: type[EphysplastError] = FileFormatError) ->
             "look at its name and folder" if isinstance(trouble, FileNotFoundError) else "close it in other programs"
         )
         raise error(f"{path.name} cannot be opened", got=trouble.strerror or str(trouble), remedy=remedy) from trouble
-    table = _xlsx(raw, path, error) if raw.startswith(_ZIP) else _csv(raw, path, error)
+    table = _xlsx(raw, path, error) if raw.startswith(_ZIP) else _csv(raw, path, error, delimiter)
     stripped = ((number, [cell.strip() for cell in cells]) for number, cells in enumerate(table, start=1))
     return [(number, cells) for number, cells in stripped if any(cells)]
 
 
-def _csv(raw: bytes, path: Path, error: type[EphysplastError]) -> list[list[str]]:
+def _csv(raw: bytes, path: Path, error: type[EphysplastError], delimiter: str) -> list[list[str]]:
     unlike = error(
         f"{path.name} is not a text file",
         wanted="CSV in UTF-8, UTF-16 or Windows-1252, or XLSX",
@@ -78,7 +82,7 @@ def _csv(raw: bytes, path: Path, error: type[EphysplastError]) -> list[list[str]
     lines = [line for line in text.splitlines() if line.strip(" ,;\t")]
     declared = lines[0].lower().startswith("sep=") if lines else False
     header = lines[declared] if len(lines) > declared else ""
-    delimiter = max(",;\t", key=header.count)
+    delimiter = delimiter or max(",;\t", key=header.count)
     try:
         table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as trouble:

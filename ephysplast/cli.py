@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ephysplast import cli_locus, cli_plan, cli_rules
+from ephysplast import cli_locus, cli_plan, cli_release, cli_rules
 from ephysplast._console import printable
 from ephysplast.errors import EphysplastError
 
@@ -173,6 +173,7 @@ def inspect(
 
 app.command()(cli_locus.locus)
 app.command()(cli_plan.plan)
+app.command()(cli_release.release)
 app.command()(cli_rules.simulate)
 app.command()(cli_rules.fit)
 

@@ -2,26 +2,35 @@
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from zlib import crc32
 
 import typer
 
-from ephysplast._console import pair, print_table, printable, progress, write
+from ephysplast._console import (
+    as_csv,
+    columns_given,
+    error_in_words,
+    print_reading,
+    print_table,
+    printable,
+    progress,
+    write,
+)
 from ephysplast.errors import OK, EphysplastError, SettingsError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ephysplast.experiment import MiniTable
     from ephysplast.study.amplitudes import AmplitudeTable
     from ephysplast.study.settings import Settings
     from ephysplast.verdict import Verdict
 
 FAILED, INTERRUPTED = 1, 130
 _FORMATS: Final = ("png", "svg", "pdf")
-_NAMES: Final = 6
 _S_PER_SWEEP: Final = 60.0
 """Where no time is known a sweep takes the place of a minute on the axis, which then says so."""
 
@@ -32,6 +41,24 @@ class _Answers:
 
     verdicts: "list[tuple[AmplitudeTable, Verdict]]" = field(default_factory=list)
     failed: list[tuple[str, Exception]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Size:
+    """How large a quantum is, as the user says it."""
+
+    minis: "MiniTable | None" = None
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How every cell is judged."""
+
+    settings: "Settings"
+    seed: int | None
+    size: _Size
+    refuse_drift: bool
 
 
 def locus(
@@ -51,8 +78,12 @@ def locus(
     response: Annotated[str, typer.Option("--response", help="EPSC, IPSC, EPSP, IPSP; default EPSC.")] = "",
     quantal_size: Annotated[
         float | None,
-        typer.Option("--quantal-size", help="Quantal amplitude before, pA or mV, from minis or minimal stimulation."),
+        typer.Option("--quantal-size", help="Quantal amplitude before, pA or mV, from another measurement."),
     ] = None,
+    minis: Annotated[
+        str,
+        typer.Option("--minis", help="Table of the cell's minis, FILE or FILE::COLUMN: how large a quantum is."),
+    ] = "",
     opsin: Annotated[bool, typer.Option("--opsin", help="Light evoked the responses: PPR is not used.")] = False,
     baseline: Annotated[str, typer.Option("--baseline", help="The table's own word for the baseline.")] = "",
     post: Annotated[str, typer.Option("--post", help="The table's own word for the post phase.")] = "",
@@ -74,8 +105,9 @@ def locus(
 
     Columns: sweep, phase (baseline, post), amplitude with pulse, or amplitude1, amplitude2 … with one row per sweep,
     and noise (the same cursor in a stretch without a response); where known time_s, cell, response, opsin, exclude,
-    unit. A drifting baseline is warned of. Exit code 0: all cells answered (to refuse one is an answer); 1: some could
-    not be read, the others were done; 2: wrong usage, or no cell could be read.
+    unit, quantal_size; sweeps of the phase minimal (minimal stimulation) say how large a quantum is. A drifting
+    baseline is warned of. Exit code 0: all cells answered (to refuse one is an answer); 1: some could not be read, the
+    others were done; 2: wrong usage, or no cell could be read.
     """
     from ephysplast.study.amplitudes import read_amplitudes
     from ephysplast.study.settings import Settings, load_settings
@@ -83,9 +115,10 @@ def locus(
     beside = table.parent / "settings.toml"
     chosen = load_settings(settings) if settings else load_settings(beside) if beside.is_file() else Settings()
     answers = _Answers()
+    size = _read_size(quantal_size, minis)
     cells = read_amplitudes(
         table,
-        columns=_columns(columns or []),
+        columns=columns_given(columns or []),
         unit=unit,
         time_unit=time_unit,
         noise_sd=noise_sd,
@@ -95,10 +128,10 @@ def locus(
         post=post,
         on_error=lambda name, error: answers.failed.append((name, error)),
     )
-    _print_reading(cells)
-    cells = tuple(_with_size(each, quantal_size) for each in cells)
+    print_reading(cells)
+    work = _Work(settings=chosen, seed=seed, size=size, refuse_drift=refuse_drift)
     try:
-        _judge(cells, answers, chosen, seed, output if figures else None, refuse_drift=refuse_drift)
+        _judge(cells, answers, work, output if figures else None)
     except KeyboardInterrupt:
         _report(answers, output)
         typer.echo(f"interrupted: {len(answers.verdicts)} of {len(cells)} cells were judged", err=True)
@@ -108,60 +141,40 @@ def locus(
         raise typer.Exit(FAILED)
 
 
-def _with_size(cell: "AmplitudeTable", quantal_size: float | None) -> "AmplitudeTable":
-    """Let a quantal size that the user knows be a prior, as loose as minis of a cell are for one of its synapses."""
-    if quantal_size is None:
-        return cell
-    from ephysplast.quantal import MiniSizeConfig, QuantalSize
+def _read_size(number: float | None, minis: str) -> _Size:
+    """Take the quantal size that the user knows; a table of minis that cannot be read is said before all else."""
+    if number is not None and minis:
+        raise SettingsError("--quantal-size and --minis both say how large a quantum is", wanted="one of them")
+    if number is not None and not number > 0.0:
+        raise SettingsError("--quantal-size is impossible", got=f"{number:g}", wanted="a magnitude above 0")
+    if not minis:
+        return _Size(number=number)
+    from ephysplast.experiment import MiniTable
+    from ephysplast.study.quantal_size import read_minis
 
-    if not quantal_size > 0.0:
-        raise SettingsError("--quantal-size is impossible", got=f"{quantal_size:g}", wanted="a magnitude above 0")
-    size = QuantalSize(value=quantal_size, log_sd=MiniSizeConfig().extra_log_sd, source="given by the user")
-    return replace(cell, about=replace(cell.about, quantal_size=size))
-
-
-def _columns(given: Sequence[str]) -> dict[str, str]:
-    pairs = [pair(each, "--column") for each in given]
-    twice = [role for i, (role, _) in enumerate(pairs) if role in dict(pairs[:i])]
-    if twice:
-        raise SettingsError(
-            f"--column names '{twice[0]}' twice", remedy="give each pulse its own: amplitude1, amplitude2"
-        )
-    return dict(pairs)
+    table = MiniTable.named(minis)
+    found = read_minis(table.path, column=table.column)
+    said = f"minis: {found.amplitude.size} amplitudes from '{found.column}' of {table.path.name}"
+    typer.echo(printable(said if found.unit else f"{said}, which does not say their unit"))
+    return _Size(minis=table)
 
 
-def _print_reading(cells: "Sequence[AmplitudeTable]") -> None:
-    """Say what was taken as what: once where it holds for all cells."""
-    said = {
-        sentence: [each.name for each in cells if sentence in each.sentences]
-        for each in cells
-        for sentence in each.sentences
-    }
-    for sentence, names in said.items():
-        more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-        whose = "" if len(names) == len(cells) else f"{', '.join(names[:_NAMES])}{more}: "
-        typer.echo(printable(f"{whose}{sentence}"))
-
-
-def _judge(
-    cells: "Sequence[AmplitudeTable]",
-    answers: _Answers,
-    settings: "Settings",
-    seed: int | None,
-    folder: Path | None,
-    *,
-    refuse_drift: bool,
-) -> None:
+def _judge(cells: "Sequence[AmplitudeTable]", answers: _Answers, work: _Work, folder: Path | None) -> None:
     import numpy as np
 
-    from ephysplast.study.amplitudes import judge_amplitudes
+    from ephysplast.study.amplitudes import judge_amplitudes, with_quantal_size
 
+    settings, size = work.settings, work.size
+    config = settings.classify
     with progress("judging", len(cells)) as advance:
         for cell in cells:
             # A cell's own draws, as in a study: results do not depend on what else is in the table.
-            rng = np.random.default_rng([settings.seed if seed is None else seed, crc32(cell.name.encode())])
+            rng = np.random.default_rng([settings.seed if work.seed is None else work.seed, crc32(cell.name.encode())])
             try:
-                verdict = judge_amplitudes(cell, rng=rng, config=settings.classify, refuse_drift=refuse_drift)
+                known = with_quantal_size(
+                    cell, rng=rng, minis=size.minis, number=size.number, config=config.locus.minis
+                )
+                verdict = judge_amplitudes(known, rng=rng, config=config, refuse_drift=work.refuse_drift)
                 answers.verdicts.append((cell, verdict))
                 if folder is not None:
                     _draw(cell, verdict, settings, folder)
@@ -193,11 +206,11 @@ def _report(answers: _Answers, output: Path) -> None:
     _print_verdicts(answers)
     write(
         output / "locus.csv",
-        _as_csv([*(_row(*each) for each in answers.verdicts), *(_error_row(*each) for each in answers.failed)]),
+        as_csv([*(_row(*each) for each in answers.verdicts), *(_error_row(*each) for each in answers.failed)]),
     )
     release = [frame for each in answers.verdicts if len(frame := _release(*each))]
     if release:
-        write(output / "release.csv", _as_csv(release))
+        write(output / "release.csv", as_csv(release))
 
 
 def _print_verdicts(answers: _Answers) -> None:
@@ -208,7 +221,7 @@ def _print_verdicts(answers: _Answers) -> None:
         asked = verdict.status == OK and verdict.locus != "not asked"
         why = verdict.locus_sentence if asked else verdict.sign_sentence
         rows.append((cell.name, cell.about.response, verdict.sign, change, verdict.locus, why))
-    rows += [(name, "", "failed", "–", "not asked", _said(error)) for name, error in answers.failed]
+    rows += [(name, "", "failed", "–", "not asked", error_in_words(error)) for name, error in answers.failed]
     headings = ("cell", "response", "sign", "change", "locus", "why")
     print_table(headings, rows)
 
@@ -225,30 +238,15 @@ def _row(cell: "AmplitudeTable", verdict: "Verdict") -> "pd.DataFrame":
 def _error_row(name: str, error: Exception) -> "pd.DataFrame":
     import pandas as pd
 
-    row = {"experiment": name, "status": f"failed: {_said(error)}", "sign": "failed", "locus": "not asked"}
+    row = {"experiment": name, "status": f"failed: {error_in_words(error)}", "sign": "failed", "locus": "not asked"}
     if not isinstance(error, EphysplastError):
         row["traceback"] = "".join(traceback.format_exception(error))
     return pd.DataFrame([row])
 
 
-def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, EphysplastError) else f"unexpected {type(error).__name__}: {error}"
-
-
 def _release(cell: "AmplitudeTable", verdict: "Verdict") -> "pd.DataFrame":
-    from ephysplast.classify.locus import LocusResult
+    from ephysplast.classify import release_frame
 
-    frame = LocusResult(locus=verdict.locus, sentence=verdict.locus_sentence, release=verdict.release).to_frame()
-    if len(frame):
-        frame.insert(0, "experiment", cell.name)
-        frame["unit"] = cell.table.unit
+    frame = release_frame(verdict.release, unit=cell.table.unit)
+    frame.insert(0, "experiment", cell.name)
     return frame
-
-
-def _as_csv(frames: "Sequence[pd.DataFrame]") -> str:
-    import pandas as pd
-
-    from ephysplast.study.run import _harmless
-
-    harmless: Any = _harmless
-    return pd.concat(frames, ignore_index=True).map(harmless).to_csv(index=False, lineterminator="\n")

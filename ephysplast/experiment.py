@@ -34,6 +34,8 @@ CLAMPS_OF: Final[Mapping[ResponseKind, tuple[Clamp, ...]]] = {
 BASELINE: Final = "baseline"
 INDUCTION: Final = "induction"
 POST: Final = "post"
+MINIMAL: Final = "minimal"
+"""Sweeps of minimal stimulation of the same input, which fail often: they are not judged, they say how large q is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,34 @@ class Pathway:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MiniTable:
+    """Where the amplitudes of a cell's minis stand.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        A table, one row per mini.
+    column : str
+        The column of amplitudes: its name, or its place from 1; empty when the table has only one that fits.
+    """
+
+    path: Path
+    column: str = ""
+
+    @classmethod
+    def named(cls, text: str, folder: Path = Path()) -> "MiniTable":
+        """Read ``file`` or ``file::column``, the file relative to a folder.
+
+        Examples
+        --------
+        >>> MiniTable.named("minis.csv::Peak Amp (pA)").column
+        'Peak Amp (pA)'
+        """
+        file, _, column = text.partition("::")
+        return cls(path=folder / Path(file.strip().replace("\\", "/")), column=column.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """One synapse, or one cell, before and after an induction.
 
@@ -123,6 +153,8 @@ class Experiment:
         Animal, slice, cell, age, solutions and so on, as the manifest has them.
     e_gaba : Experiment or None
         Of an inhibitory response: the experiment, of the same cell, in which E_GABA was measured before and after.
+    minis : MiniTable or None
+        Minis of the same cell, which say how large a quantum is.
     """
 
     name: str
@@ -132,6 +164,7 @@ class Experiment:
     opsin: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     e_gaba: "Experiment | None" = None
+    minis: MiniTable | None = None
 
     def pathway(self, role: Literal["test", "control"]) -> Pathway | None:
         """Return the pathway of that role, or None."""

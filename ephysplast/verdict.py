@@ -188,6 +188,9 @@ class Verdict(Result):
         n, p and q before and after under each locus; empty with the probabilities.
     amplitude_fit : AmplitudeFit or None
         For the figure; None with the probabilities.
+    quantal_size : Estimate or None
+        Quantal amplitude from another measurement that was the prior of q, or why it was not used; None where none
+        was given, or the locus was not asked.
     """
 
     status: str = OK
@@ -207,6 +210,7 @@ class Verdict(Result):
     cv_plane: CvPlane | None = None
     release: tuple[ReleaseEstimate, ...] = ()
     amplitude_fit: AmplitudeFit | None = None
+    quantal_size: Estimate | None = None
 
     def to_frame(self) -> "pd.DataFrame":
         """Return one row: the verdict, with three columns for each index of the evidence."""
@@ -226,6 +230,9 @@ class Verdict(Result):
             "locus_sentence": self.locus_sentence,
         }
         row |= {f"probability {name}": value for name, value in self.locus_probabilities.items()}
+        if self.quantal_size is not None:
+            size = self.quantal_size
+            row |= {"prior q": size.value, "prior q low": size.low, "prior q high": size.high}
         for each in self.evidence:
             row |= {
                 each.index: each.value,

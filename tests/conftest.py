@@ -1,6 +1,8 @@
 """Where the tests find real recordings: `EPHYSPLAST_SHARED`, by default `../shared`; without them they skip."""
 
+import gc
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,18 @@ collect_ignore = ["oracles/brian2_weights.py"]  # runs in Brian2's own environme
 
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("EPHYSPLAST_SHARED", PROJECT.parent / "shared"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave modules and tests out of garbage collection: they live to the end, and going through them takes a sixth."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

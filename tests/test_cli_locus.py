@@ -70,8 +70,9 @@ def test_a_table_of_one_cell_is_read_aloud_judged_and_written(folder):
     total = row["probability p"] + row["probability n"] + row["probability q"] + row["probability p+q"]
     assert total == pytest.approx(1.0)
     release = pd.read_csv(out / "release.csv")
-    assert release["locus"].tolist() == ["p", "n", "q", "p+q"]
-    assert release["probability"].sum() == pytest.approx(1.0)
+    assert release["locus"].tolist() == [each for each in ("p", "n", "q", "p+q") for _ in "npq"]
+    assert release["quantity"].tolist() == list("npq") * 4
+    assert release["probability"].sum() == pytest.approx(3.0)  # once for each of n, p and q
 
 
 def test_the_seed_decides_and_not_what_else_is_in_the_table(folder):

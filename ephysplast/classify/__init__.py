@@ -1,6 +1,7 @@
 """From measurements to a verdict: of a synapse (gates, stability, sign, locus), and of the cell itself."""
 
 from ephysplast.classify._locus_words import LOCI_IN_WORDS, probability_in_words
+from ephysplast.classify._release import release_frame
 from ephysplast.classify.chloride import ChlorideConfig, judge_chloride
 from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices
 from ephysplast.classify.driving_force import check_driving_force, driving_force
@@ -41,4 +42,5 @@ __all__ = [
     "measure_indices",
     "measure_locus",
     "probability_in_words",
+    "release_frame",
 ]

@@ -54,6 +54,7 @@ class Said:
     classical: IndicesResult
     pulses: str
     chloride: str
+    quantal_size: str = ""
 
 
 def agreement(said: Said) -> Literal["agree", "silent", "opposed"]:
@@ -67,7 +68,8 @@ def agreement(said: Said) -> Literal["agree", "silent", "opposed"]:
 
 def answer_in_words(said: Said) -> str:
     """Write the whole sentence."""
-    parts = [_answer(said), _numbers(said), *_alternatives(said), said.pulses, said.chloride, _indices(said)]
+    circumstances = (said.pulses, said.chloride, said.quantal_size)
+    parts = [_answer(said), _numbers(said), *_alternatives(said), *circumstances, _indices(said)]
     return "; ".join(filter(None, parts))
 
 

@@ -1,22 +1,31 @@
 """From the posterior to what people see of release: n, p and q, their distribution, the theory curves."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf, nan
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ephysplast.errors import OK
-from ephysplast.quantal import LocusPosterior, ReleaseSets, cv_plane, release_log_density
+from ephysplast.errors import OK, EphysplastError
+from ephysplast.quantal import LocusPosterior, QuantalSize, ReleaseSets, cv_plane, release_log_density
 from ephysplast.recording import FloatArray
 from ephysplast.result import Estimate
 from ephysplast.statistics import outliers
 from ephysplast.verdict import AmplitudeFit, CvPlane, ReleaseEstimate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAMES = ("p", "n", "q", "p+q")
 """Of the loci that :data:`~ephysplast.quantal.LOCI` lists, as people write them."""
 
 _N_POINTS = 241
 _STRAY_SD = 5.0
+_COLUMNS = [
+    *("locus", "probability", "quantity", "unit"),
+    *("before", "before_low", "before_high", "after", "after_low", "after_high", "status"),
+]
 _NOT_REFINED = "this locus is too unlikely to be looked at more closely"
 
 
@@ -56,6 +65,78 @@ def _estimate(posterior: LocusPosterior, at: tuple[int, int, int], factor: float
         return Estimate.missing(_NOT_REFINED)
     low, high = float(posterior.low[at]) * factor, float(posterior.high[at]) * factor
     return Estimate(value=value, low=low, high=high, status=OK, method="posterior median")
+
+
+def release_frame(release: Iterable[ReleaseEstimate], *, unit: str = "") -> "pd.DataFrame":
+    """Put the estimates of release into one tidy table, as ``release.csv`` of every command has them.
+
+    Parameters
+    ----------
+    release : iterable of ReleaseEstimate
+        Of a verdict.
+    unit : str
+        Of the amplitudes, and so of q.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per locus and quantity (n, p, q): ``locus``, ``probability`` of it, ``quantity``, ``unit`` (empty for n
+        and p), ``before`` and ``after`` (posterior medians if the change was there, each with ``_low`` and ``_high``,
+        95 %), ``status``; numbers are NaN where the status, a sentence, is not ``"ok"``. No rows without estimates.
+
+    Examples
+    --------
+    >>> unknown = Estimate.missing("too unlikely")
+    >>> sites, p, q = (Estimate(value=each, low=0.9 * each, high=1.1 * each) for each in (10.0, 0.5, 12.0))
+    >>> found = ReleaseEstimate(locus="q", probability=0.99, n_before=sites, n_after=sites, p_before=p, p_after=p,
+    ...                         q_before=q, q_after=unknown)
+    >>> release_frame([found], unit="pA")[["quantity", "unit", "before", "after", "status"]].values.tolist()
+    [['n', '', 10.0, 10.0, 'ok'], ['p', '', 0.5, 0.5, 'ok'], ['q', 'pA', 12.0, nan, 'too unlikely']]
+    """
+    import pandas as pd
+
+    rows = []
+    for each in release:
+        for name in "npq":
+            found: dict[str, Estimate] = {when: getattr(each, f"{name}_{when}") for when in ("before", "after")}
+            row: dict[str, object] = {"locus": each.locus, "probability": each.probability, "quantity": name}
+            row["unit"] = unit if name == "q" else ""
+            for when, estimate in found.items():
+                row |= {when: estimate.value, f"{when}_low": estimate.low, f"{when}_high": estimate.high}
+            row["status"] = next((one.status for one in found.values() if one.status != OK), OK)
+            rows.append(row)
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def size_estimate(size: QuantalSize | None, *, unit: str) -> Estimate | None:
+    """Return the quantal amplitude that was believed beforehand, as an estimate; None where none was given.
+
+    Raises
+    ------
+    EphysplastError
+        If its unit is not that of the amplitudes.
+    """
+    if size is None:
+        return None
+    if size.unit and size.unit != unit:
+        raise EphysplastError("the unit of the quantal size is not that of the amplitudes", got=size.unit, wanted=unit)
+    if size.status != OK:
+        return Estimate.missing(size.status)
+    return Estimate(value=size.value, low=size.low, high=size.high, method=size.source)
+
+
+def size_in_words(size: Estimate | None, release: Iterable[ReleaseEstimate], *, unit: str) -> str:
+    """Say which quantal amplitude was believed beforehand, and whether that of the likeliest locus lies outside."""
+    if size is None:
+        return ""
+    if size.status != OK:
+        return f"no quantal size was used: {size.status}"
+    interval = f" [{size.low:.3g}, {size.high:.3g}]" if np.isfinite([size.low, size.high]).all() else ""
+    said = f"quantal size beforehand {size.value:.3g} {unit}{interval} ({size.method})"
+    found = max(release, key=lambda each: each.probability).q_before.value
+    if found < size.low or found > size.high:  # never where either is NaN
+        said += f", from which the amplitudes themselves lead away, to {found:.3g} {unit}"
+    return said
 
 
 def with_theory(plane: CvPlane | None, posterior: LocusPosterior) -> CvPlane | None:

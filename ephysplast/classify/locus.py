@@ -8,13 +8,22 @@ import numpy as np
 from scipy import special
 
 from ephysplast.classify._locus_words import Said, agreement, answer_in_words
-from ephysplast.classify._release import NAMES, amplitude_fit, noise_of, release_estimates, with_theory
+from ephysplast.classify._release import (
+    NAMES,
+    amplitude_fit,
+    noise_of,
+    release_estimates,
+    release_frame,
+    size_estimate,
+    size_in_words,
+    with_theory,
+)
 from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_indices, settled
 from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
 from ephysplast.experiment import BASELINE, POST, ResponseKind, SweepTable
-from ephysplast.quantal import LocusPosterior, PosteriorConfig, QuantalSize, locus_posterior
-from ephysplast.result import Result
+from ephysplast.quantal import LocusPosterior, MiniSizeConfig, PosteriorConfig, QuantalSize, locus_posterior
+from ephysplast.result import Estimate, Result
 from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
 if TYPE_CHECKING:
@@ -41,11 +50,14 @@ class LocusConfig:
         Prior probability of a change of the driving force alone, where it was measured, against the loci's own.
     indices : IndicesConfig
         Of the classical indices; its `settle_min`, `minimum_sweeps` and `smallest_change_percent` hold for both.
+    minis : MiniSizeConfig
+        How a quantal size is taken from minis; its `extra_log_sd` holds for one that is told as a number, too.
     """
 
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
     mass_chloride: float = 0.3166667
     indices: IndicesConfig = field(default_factory=IndicesConfig)
+    minis: MiniSizeConfig = field(default_factory=MiniSizeConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -132,6 +144,8 @@ class LocusResult(Result):
         For the figure, with theory curves.
     amplitude_fit : AmplitudeFit or None
         For the figure.
+    quantal_size : Estimate or None
+        Quantal amplitude that was believed beforehand, or why it could not be used; None where none was given.
     """
 
     status: str = OK
@@ -142,19 +156,11 @@ class LocusResult(Result):
     evidence: tuple[Evidence, ...] = ()
     cv_plane: CvPlane | None = None
     amplitude_fit: AmplitudeFit | None = None
+    quantal_size: Estimate | None = None
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return one row per locus: its probability, and n, p and q before and after with intervals."""
-        import pandas as pd
-
-        rows = []
-        for each in self.release:
-            row: dict[str, object] = {"locus": each.locus, "probability": each.probability}
-            for name in ("n_before", "n_after", "p_before", "p_after", "q_before", "q_after"):
-                estimate = getattr(each, name)
-                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        """Return the tidy table of :func:`release_frame`: n, p and q before and after under each locus."""
+        return release_frame(self.release, unit=self.amplitude_fit.unit if self.amplitude_fit else "")
 
 
 def measure_locus(
@@ -212,7 +218,7 @@ def measure_locus(
     n_pulses, unweighed = _pulses(table, here, about, limits)
     before, after = (table.amplitude[each][:, :n_pulses] for each in here)
     noise = noise_of(table.noise[here[0]]), noise_of(table.noise[here[1]])
-    known = _driving_force(about)
+    known, size = _driving_force(about), size_estimate(about.quantal_size, unit=table.unit)
     # A known driving force is taken off the responses after it changed, and put back on what is said of their quanta.
     force = known.ratio if known else 1.0
     posterior = locus_posterior(
@@ -235,6 +241,7 @@ def measure_locus(
         classical=classical,
         pulses=unweighed,
         chloride=_chloride_words(about, known),
+        quantal_size=size_in_words(size, release, unit=table.unit),
     )
     first, sds = (before[:, 0], after[:, 0]), (noise[0].sd, noise[1].sd)
     return LocusResult(
@@ -245,6 +252,7 @@ def measure_locus(
         evidence=classical.evidence,
         cv_plane=with_theory(classical.cv_plane, posterior),
         amplitude_fit=amplitude_fit(first, posterior, noise=sds, unit=table.unit, factor=force),
+        quantal_size=size,
     )
 
 

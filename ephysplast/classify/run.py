@@ -190,6 +190,7 @@ def _answer(
         amplitude_fit=locus.amplitude_fit if locus else None,
         evidence=locus.evidence if locus else (),
         cv_plane=locus.cv_plane if locus else None,
+        quantal_size=locus.quantal_size if locus else None,
         quality=checks,
         n_baseline=int(table.of_phase(BASELINE).sum()),
         n_post=int(table.of_phase(POST).sum()),

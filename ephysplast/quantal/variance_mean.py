@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ephysplast.errors import LEVELS, OK, RESAMPLES, SettingsError, check_settings
 from ephysplast.quantal._vm_parabola import Moments, Parabola, fit_parabola
 from ephysplast.quantal._vm_sweeps import Condition, bootstrapped, left_out, observed, read_noise, read_sweeps
+from ephysplast.quantal._vm_words import TWO_CONDITIONS, identified, sites_estimate
 from ephysplast.result import Estimate, Result
 from ephysplast.statistics import Interval, bca_interval
 
@@ -25,10 +26,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 _WAYS: Final = ("trend", "plain", "successive")
-_TWO: Final = (
-    "two release probabilities give a line, which takes p to be low: q is then a lower bound, and n and p need a third "
-    "condition"
-)
 _RESPONSE_SE: Final = 3.0
 """A response is there when its mean is this many standard errors above zero."""
 
@@ -107,6 +104,8 @@ class VarianceMeanResult(Result):
         Release probability; NaN with `n`, and then only `p_high` holds.
     slope, bend : float
         ``variance = slope·mean − bend·mean²`` as fitted.
+    drawn : numpy.ndarray, shape (n_boot, 2)
+        Both of every bootstrap sample; no rows when nothing was fitted.
     model : {"parabola", "line", ""}
         What `slope` and `bend` are of: a line with two conditions only.
     delta_aic : float
@@ -132,6 +131,7 @@ class VarianceMeanResult(Result):
     p_high: FloatArray
     slope: float
     bend: float
+    drawn: FloatArray
     model: Literal["parabola", "line", ""]
     delta_aic: float
     statement: str
@@ -162,6 +162,20 @@ class VarianceMeanResult(Result):
         """Return the fitted variance at any means, for drawing; NaN when nothing was fitted."""
         at = np.asarray(mean, dtype=np.float64)
         return np.asarray(self.slope * at - self.bend * at**2)
+
+    def band(self, mean: ArrayLike, *, level: float = 0.95) -> FloatArray:
+        """Return between what the curves of the bootstrap samples lie at any means, pointwise percentiles.
+
+        Returns
+        -------
+        numpy.ndarray, shape (2, n_means)
+            Lower and upper edge; NaN when nothing was fitted.
+        """
+        at = np.atleast_1d(np.asarray(mean, dtype=np.float64))
+        if not self.drawn.size:
+            return np.full((2, at.size), nan)
+        curves = self.drawn[:, :1] * at - self.drawn[:, 1:] * at**2
+        return np.asarray(np.nanquantile(curves, [0.5 - level / 2, 0.5 + level / 2], axis=0))
 
 
 def measure_variance_mean(
@@ -268,6 +282,7 @@ def _missing(seen: _Seen, why: str) -> VarianceMeanResult:
         p_high=none,
         slope=nan,
         bend=nan,
+        drawn=np.empty((0, 2)),
         model="",
         delta_aic=nan,
         statement=why,
@@ -304,17 +319,18 @@ def _fit(seen: _Seen, rng: np.random.Generator, config: VarianceMeanConfig) -> V
     if not found.slope[0] > 0.0:
         return _missing(seen, "the amplitudes are no more variable than the recording noise: quanta cannot be told")
     drawn = bootstrapped(seen.known, config.n_boot, together=config.same_sweeps, rng=rng)
+    curves = _curve(drawn, config, straight=straight)
     without = left_out(seen.known, together=config.same_sweeps)
-    rows, samples, jackknife = (
-        _columns(each, _curve(each, config, straight=straight), config) for each in (moments, drawn, without)
-    )
+    rows, jackknife = (_columns(each, _curve(each, config, straight=straight), config) for each in (moments, without))
+    samples = _columns(drawn, curves, config)
     fewest = min(each.n_sweeps / each.block for each in seen.known)
     intervals = [
         bca_interval(samples[:, i], float(rows[0, i]), jackknife=jackknife[:, i], level=config.level, n=fewest)
         for i in range(rows.shape[1])
     ]
     delta_aic = nan if straight else _delta_aic(moments, found, config)
-    return _result(seen, moments, found, rows[0], intervals, delta_aic, config)
+    around = np.stack([curves.slope, curves.bend], axis=1)
+    return _result(seen, moments, found, rows[0], intervals, delta_aic, drawn=around, config=config)
 
 
 def _curve(moments: Moments, config: VarianceMeanConfig, *, straight: bool) -> Parabola:
@@ -347,12 +363,18 @@ def _result(
     rows: FloatArray,
     intervals: list[Interval],
     delta_aic: float,
+    *,
+    drawn: FloatArray,
     config: VarianceMeanConfig,
 ) -> VarianceMeanResult:
     straight = bool(np.isnan(delta_aic))
     method = f"{'line' if straight else 'parabola'} through {moments.mean.shape[1]} conditions"
     top = intervals[2 + int(np.argmax(moments.mean[0]))]
-    n = _sites(float(rows[1]), intervals[1], top, method, config) if not straight else Estimate.missing(_TWO)
+    n = (
+        sites_estimate(float(rows[1]), intervals[1], top, method=method, max_span=config.max_span)
+        if not straight
+        else Estimate.missing(TWO_CONDITIONS)
+    )
     clear = n.status == OK
     blank, points = np.full(len(intervals) - 2, nan), _points(seen)
     low, high = (np.asarray([each[k] for each in intervals[2:]]) for k in (0, 1))
@@ -367,31 +389,9 @@ def _result(
         p_high=seen.spread(blank if straight else high),
         slope=float(found.slope[0]),
         bend=float(found.bend[0]),
+        drawn=drawn,
         model="line" if straight else "parabola",
         delta_aic=delta_aic,
-        statement=_identified(n, top) if clear else n.status,
+        statement=identified(n, top) if clear else n.status,
         unit=seen.unit,
-    )
-
-
-def _sites(one: float, around: Interval, top: Interval, method: str, config: VarianceMeanConfig) -> Estimate:
-    """Turn 1/n into n; without a value when the interval of 1/n reaches 0, or spans too much."""
-    low = max(1.0 / around.high, 1.0) if around.high > 0.0 else 1.0
-    high = 1.0 / around.low if around.low > 0.0 else inf
-    if one > 0.0 and high <= config.max_span * low:
-        return Estimate(value=max(1.0 / one, 1.0), low=low, high=max(high, 1.0), method=method)
-    said = "n is not identifiable: the points of variance against mean may as well lie on a line as on a parabola"
-    if np.isfinite(high):
-        said = "n is not identifiable: the curvature of variance against mean only just shows"
-    said += f", so n is at least {low:.3g}"
-    if top.high < 1.0:
-        said += f" and the highest p at most {top.high:.2f}"
-    said += "; a condition with a higher release probability would tell"
-    return Estimate(value=nan, low=low, high=high, status=said, method=method)
-
-
-def _identified(n: Estimate, top: Interval) -> str:
-    return (
-        f"variance against mean is a parabola: n {n.value:.3g} ({n.low:.3g} to {n.high:.3g}), "
-        f"highest p {top.low:.2f} to {top.high:.2f}"
     )

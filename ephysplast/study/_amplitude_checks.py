@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from ephysplast._words import minus
 from ephysplast.errors import EphysplastError, SettingsError
-from ephysplast.experiment import BASELINE, POST
 from ephysplast.recording import FloatArray
 from ephysplast.study._amplitude_columns import Found
 from ephysplast.study._amplitude_rows import Sweeps
@@ -23,15 +22,17 @@ _FEW_READINGS: Final = 16
 """As many readings of noise have one sign by chance once in 30,000 tables."""
 
 
-def noise_readings(sweeps: Sweeps, found: Found, told: float | None) -> tuple[FloatArray, tuple[str, ...]]:
-    """Return readings of the noise; a stated SD becomes readings that have exactly that."""
+def noise_readings(
+    sweeps: Sweeps, found: Found, told: float | None, *, lost: str = "the locus cannot be asked"
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return readings of the noise; a stated SD becomes readings that have exactly that. `lost`: what needs them."""
     unit = sweeps.unit or NO_UNIT
     if told is not None:
         if not (np.isfinite(told) and told > 0.0):
             raise SettingsError("the SD of the noise is not possible", got=f"{told:g}", wanted="a number above 0")
         sd = told * (sweeps.factor if np.isfinite(sweeps.factor) else 1.0)
         made = np.zeros(sweeps.phase.size)
-        for phase in (BASELINE, POST):
+        for phase in _phases(sweeps):
             made[sweeps.phase == phase] = _readings(int((sweeps.phase == phase).sum()), sd)
         return made, (f"noise SD {sd:.3g} {unit}, as told",)
     if "noise" in found.roles:
@@ -40,8 +41,8 @@ def noise_readings(sweeps: Sweeps, found: Found, told: float | None) -> tuple[Fl
     if "noise_sd" in found.roles:
         return _stated(sweeps, found.roles["noise_sd"])
     return sweeps.noise, (
-        "the noise is not in the table, so the locus cannot be asked: add a column noise (the same cursor in a stretch "
-        "without a response), or give its SD with --noise-sd",
+        f"the noise is not in the table, so {lost}: add a column noise (the same cursor in a stretch without a "
+        "response), or give its SD with --noise-sd",
     )
 
 
@@ -54,7 +55,7 @@ def _stated(sweeps: Sweeps, column: str) -> tuple[FloatArray, tuple[str, ...]]:
             wanted="numbers above 0",
         )
     made, said = np.full(sweeps.phase.size, np.nan), []
-    for phase in (BASELINE, POST):
+    for phase in _phases(sweeps):
         here = sweeps.phase == phase
         if (here & known).any():
             sd = float(np.sqrt(np.mean(sweeps.noise_sd[here & known] ** 2)))
@@ -71,7 +72,7 @@ def _readings(n: int, sd: float) -> FloatArray:
 def _check_readings(sweeps: Sweeps, found: Found) -> None:
     """Refuse readings that cannot be noise: an SD in their place would make every change look like one of release."""
     column = found.roles["noise"]
-    for phase in (BASELINE, POST):
+    for phase in _phases(sweeps):
         values = sweeps.noise[(sweeps.phase == phase) & np.isfinite(sweeps.noise)]
         if values.size < _FEW_READINGS or found.is_study:
             continue
@@ -100,7 +101,7 @@ def check_signs(
 ) -> tuple[str, ...]:
     """Refuse amplitudes of mixed sign, and say where a few responses have the other one."""
     notes, means = [], []
-    for phase in (BASELINE, POST):
+    for phase in _phases(sweeps):
         here = used & (sweeps.phase == phase)
         readings = noise[here & np.isfinite(noise)]
         sd = float(readings.std(ddof=1)) if readings.size > 1 else 0.0
@@ -115,13 +116,18 @@ def check_signs(
                 notes.append(f"{100 * share:.0f} % of the responses in {phase} have the other sign, beyond noise")
         first = amplitude[here, 0]
         means.append((float(first.mean()), float(first.std()) / np.sqrt(first.size)) if first.size else (0.0, 0.0))
-    (before, _), (after, error) = means
-    if after < -_OTHER_SIGN * before and after < -_CLEAR_SE * error:
-        raise _mixed_sign(
-            found.amplitudes[0],
-            minus(f"along the baseline's direction, baseline {before:.3g}, post {after:.3g} on average"),
-        )
+    first, *others = _phases(sweeps)
+    (before, _), *later = means
+    for phase, (after, error) in zip(others, later, strict=True):
+        if after < -_OTHER_SIGN * before and after < -_CLEAR_SE * error:
+            got = f"along the {first}'s direction, {first} {before:.3g}, {phase} {after:.3g} on average"
+            raise _mixed_sign(found.amplitudes[0], minus(got))
     return tuple(notes)
+
+
+def _phases(sweeps: Sweeps) -> list[str]:
+    """Return the phases in their order, the baseline first."""
+    return list(dict.fromkeys(sweeps.phase.tolist()))
 
 
 def _other_sign(values: FloatArray, noise_sd: float) -> float:

@@ -49,6 +49,7 @@ ROLES: Final[Mapping[str, str]] = {
     "unit": "(amplitude_)?units?",
     "response": "response(_(type|kind))?",
     "opsin": "opsin|light",
+    "quantal_size": rf"quantal_(size|amplitude)(_({_UNIT}))?",
     "exclude": r"excluded?|reject(ed)?",
     "interval": r"((pulse_)?interval|isi)_m?s",
     "rs_mohm": "rs_mohm",
@@ -98,30 +99,52 @@ class Found:
         return frozenset((*self.amplitudes, *self.roles.values()))
 
 
-def find_columns(table: Table, given: Mapping[str, str]) -> Found:
+def find_columns(
+    table: Table, given: Mapping[str, str], *, also: Mapping[str, str] | None = None, phases: bool = True
+) -> Found:
     """Return which column holds what; those given win.
+
+    Parameters
+    ----------
+    table : Table
+        All rows.
+    given : mapping of str to str
+        Role → column.
+    also : mapping of str to str, optional
+        More roles than :data:`ROLES`, with the pattern of their names.
+    phases : bool
+        Whether a column of phases is needed.
 
     Raises
     ------
     EphysplastError
         If a role or column does not exist, several columns may be meant, or a needed one is not found.
     """
-    _check_given(table, given)
-    found = {role: name for role, name in given.items() if role in ROLES}
-    told = {role: name for role, name in given.items() if role not in ROLES}
+    roles = {**ROLES, **(also or {})}
+    _check_given(table, given, roles)
+    found = {role: name for role, name in given.items() if role in roles}
+    told = {role: name for role, name in given.items() if role not in roles}
     filled = [name for name, cells in table.columns.items() if not all(_is_empty(cell) for cell in cells)]
-    for role, pattern in ROLES.items():
+    for role, pattern in roles.items():
         free = [name for name in filled if name not in given.values() and re.fullmatch(pattern, _plain(name))]
         if role not in found and free:
             found[role] = _only(free, role)
     amplitudes = _told_amplitudes(told) or _amplitudes([name for name in filled if name not in found.values()], table)
-    if "phase" not in found:
+    if phases and "phase" not in found:
         raise EphysplastError(
             "no column says which phase a sweep belongs to",
             got=", ".join(table.columns),
             wanted="a column phase with baseline or post in every row",
             remedy='add it, or say which column it is: --column "phase=…"',
         )
+    _check_pulses(table, found, amplitudes)
+    is_study = found.keys() >= _STUDY and amplitudes == ("amplitude",)
+    if not is_study:
+        found.pop("holding", None)  # a current or a potential: other tables do not say which
+    return Found(roles=found, amplitudes=amplitudes, is_study=is_study)
+
+
+def _check_pulses(table: Table, found: Mapping[str, str], amplitudes: Sequence[str]) -> None:
     if "pulse" in found and len(amplitudes) > 1:
         raise EphysplastError(
             f"'{found['pulse']}' numbers the pulses, and so do the columns of amplitudes",
@@ -134,16 +157,12 @@ def find_columns(table: Table, given: Mapping[str, str]) -> Found:
             got=", ".join(table.columns),
             wanted="a column sweep",
         )
-    is_study = found.keys() >= _STUDY and amplitudes == ("amplitude",)
-    if not is_study:
-        found.pop("holding", None)  # a current or a potential: other tables do not say which
-    return Found(roles=found, amplitudes=amplitudes, is_study=is_study)
 
 
-def _check_given(table: Table, given: Mapping[str, str]) -> None:
+def _check_given(table: Table, given: Mapping[str, str], roles: Mapping[str, str]) -> None:
     for role, name in given.items():
-        if role not in ROLES and not re.fullmatch(r"amplitude\d*", role):
-            known = ("amplitude", "amplitude1", "amplitude2", *ROLES)
+        if role not in roles and not re.fullmatch(r"amplitude\d*", role):
+            known = ("amplitude", "amplitude1", "amplitude2", *roles)
             raise EphysplastError(
                 "a table of amplitudes has no such column", got=f"'{role}'", remedy=near_names(role, known)
             )
@@ -248,13 +267,14 @@ class Scale:
         ``"pA"``, ``"mV"``, or what the table calls it; empty when it does not say.
     factor : numpy.ndarray, shape (n_rows, n_columns)
         For each row and column of amplitudes.
-    noise : numpy.ndarray, shape (n_rows,)
-        For the noise.
+    noise, quantal_size : numpy.ndarray, shape (n_rows,)
+        For the noise, and for the quantal size.
     """
 
     unit: str
     factor: FloatArray
     noise: FloatArray
+    quantal_size: FloatArray
 
 
 def scale_of(rows: Table, found: Found, told: str) -> Scale:
@@ -280,7 +300,14 @@ def scale_of(rows: Table, found: Found, told: str) -> Scale:
         if len({each for each, _ in known}) > 1:
             raise _mixed("the columns of amplitudes have", ", ".join(in_names))
         scales = np.tile([factor for _, factor in known], (shape[0], 1))
-    return Scale(unit=unit, factor=scales, noise=_noise_factor(found, unit, scales[:, 0]))
+    noise = found.roles.get("noise") or found.roles.get("noise_sd") or ""
+    size = found.roles.get("quantal_size", "")
+    return Scale(
+        unit=unit,
+        factor=scales,
+        noise=_own_factor(noise, found, unit, scales[:, 0]),
+        quantal_size=_own_factor(size, found, unit, scales[:, 0]),
+    )
 
 
 def _check_told(told: str, rows: Table, found: Found, in_names: Mapping[str, str]) -> None:
@@ -315,8 +342,8 @@ def _written(rows: Table, column: str, in_names: Mapping[str, str]) -> tuple[str
     return unit, factors
 
 
-def _noise_factor(found: Found, unit: str, of_amplitudes: FloatArray) -> FloatArray:
-    name = found.roles.get("noise") or found.roles.get("noise_sd") or ""
+def _own_factor(name: str, found: Found, unit: str, of_amplitudes: FloatArray) -> FloatArray:
+    """Return what takes another column to the unit of the amplitudes: its name may have a unit of its own."""
     written = _unit_in(name)
     if not written:
         return of_amplitudes

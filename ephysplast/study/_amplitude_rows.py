@@ -98,10 +98,22 @@ def gather_sweeps(rows: Table, found: Found, told: Told) -> Sweeps:
     phases, notes = _phases(rows, found, told)
     keep = [i for i, phase in enumerate(phases) if phase]
     rows, phases = rows.chosen(keep), [phases[i] for i in keep]
-    scale = scale_of(rows, found, told.unit)
-    numbers = np.stack([_numbers(rows, name) for name in found.amplitudes], axis=1) * scale.factor
+    made, place = place_sweeps(rows, found, told.unit, phases=phases)
+    made = replace(made, notes=notes)
+    firsts = [int(i) for i in np.unique(place, return_index=True)[1]]
+    made = _timed(made, rows, found, told, firsts) if made.timed else _ordered(made)
+    return _comparable(made)
+
+
+def place_sweeps(rows: Table, found: Found, unit: str, *, phases: Sequence[str]) -> tuple[Sweeps, list[int]]:
+    """Put rows into sweeps as they come, with the times as written, and say which sweep each row belongs to.
+
+    `phases` has the word of each row: sweeps of one number under different words are different ones.
+    """
+    scale = scale_of(rows, found, unit)
+    numbers = np.stack([numbers_in(rows, name) for name in found.amplitudes], axis=1) * scale.factor
     place, firsts = _places(rows, found, phases)
-    amplitude = _amplitudes(rows, found, place, numbers, n_sweeps=len(firsts))
+    amplitude = side_by_side(rows, found, place, numbers=numbers)
     column = _Column(rows, found, place, len(firsts))
     factors = np.unique(scale.factor)
     made = Sweeps(
@@ -120,10 +132,9 @@ def gather_sweeps(rows: Table, found: Found, told: Told) -> Sweeps:
         excluded=column.exclusions(),
         factor=float(factors[0]) if factors.size == 1 else float("nan"),
         timed="time" in found.roles,
-        notes=notes,
+        notes=(),
     )
-    made = _timed(made, rows, found, told, firsts) if made.timed else _ordered(made)
-    return _comparable(made)
+    return made, place
 
 
 def _phases(rows: Table, found: Found, told: Told) -> tuple[list[str], tuple[str, ...]]:
@@ -151,11 +162,16 @@ def _phases(rows: Table, found: Found, told: Told) -> tuple[list[str], tuple[str
     return [meant[word] for word in words], (*notes, *([f"left out: {', '.join(left)}"] if left else []))
 
 
+def usual_phase(word: str) -> str:
+    """Return the phase that a word usually means, baseline or post; empty for other words."""
+    return _WORDS.get("".join(letter for letter in word.lower() if letter.isalnum()), "")
+
+
 def _phase(word: str, own: Mapping[str, str], found: Found, row: int) -> str:
     """Return what a word means: baseline, post, or nothing where its rows are known not to matter."""
     lowered = word.strip().lower()
     plain = "".join(letter for letter in lowered if letter.isalnum())
-    usual = _WORDS.get(plain, "")
+    usual = usual_phase(word)
     if lowered in own:
         return own[lowered]
     if usual and usual not in own.values():
@@ -174,7 +190,7 @@ def _places(rows: Table, found: Found, phases: Sequence[str]) -> tuple[list[int]
     """Return which sweep each row belongs to, and the first row of each sweep."""
     if "sweep" not in found.roles:
         return list(range(len(phases))), list(range(len(phases)))
-    numbers = _numbers(rows, found.roles["sweep"])
+    numbers = numbers_in(rows, found.roles["sweep"])
     files = rows.columns[found.roles["file"]] if "file" in found.roles else [""] * len(numbers)
     place: list[int] = []
     firsts: dict[tuple[str, str, float], int] = {}
@@ -188,8 +204,9 @@ def _places(rows: Table, found: Found, phases: Sequence[str]) -> tuple[list[int]
     return place, list(firsts.values())
 
 
-def _amplitudes(rows: Table, found: Found, place: Sequence[int], numbers: FloatArray, *, n_sweeps: int) -> FloatArray:
-    """Put the amplitudes of a sweep's pulses side by side; a response that is there twice is refused."""
+def side_by_side(rows: Table, found: Found, place: Sequence[int], *, numbers: FloatArray) -> FloatArray:
+    """Put the numbers of a sweep's pulses side by side; a response that is there twice is refused."""
+    n_sweeps = max(place) + 1
     pulse = _pulses(rows, found) if "pulse" in found.roles else np.zeros(len(place), dtype=np.int64)
     n_pulses = numbers.shape[1] if numbers.shape[1] > 1 else int(pulse.max()) + 1
     amplitude = np.full((n_sweeps, n_pulses), np.nan)
@@ -212,7 +229,7 @@ def _amplitudes(rows: Table, found: Found, place: Sequence[int], numbers: FloatA
 def _pulses(rows: Table, found: Found) -> IntArray:
     """Return the pulse of each row, from 0."""
     name = found.roles["pulse"]
-    values = _numbers(rows, name)
+    values = numbers_in(rows, name)
     for i, value in enumerate(values):
         if not (isfinite(value) and value == int(value) and value >= 1):
             _wrong(rows, name, i, "is no number of a pulse", "1, 2, …")
@@ -238,7 +255,7 @@ class _Column:
         made = np.full(self.n_sweeps, np.nan)
         if role not in self.found.roles:
             return made
-        values = np.array(_numbers(self.rows, self.found.roles[role])) * (1.0 if factor is None else factor)
+        values = np.array(numbers_in(self.rows, self.found.roles[role])) * (1.0 if factor is None else factor)
         for k, value in zip(reversed(self.place), values[::-1].tolist(), strict=True):
             made[k] = value if isfinite(value) else made[k]
         return made
@@ -247,7 +264,7 @@ class _Column:
         """Return the numbers of the sweeps, or the places of their rows without a column of numbers."""
         if role not in self.found.roles:
             return np.arange(1, len(firsts) + 1, dtype=np.int64)
-        return np.array(_numbers(self.rows, self.found.roles[role]))[list(firsts)].astype(np.int64)
+        return np.array(numbers_in(self.rows, self.found.roles[role]))[list(firsts)].astype(np.int64)
 
     def exclusions(self) -> tuple[str, ...]:
         """Return ``"ok"``, or why a sweep is not used: any of its rows says so."""
@@ -267,7 +284,7 @@ def _intervals(rows: Table, found: Found, n_pulses: int) -> FloatArray:
     if "interval" in found.roles and "pulse" in found.roles:
         name = found.roles["interval"]
         factor = 1e-3 if name.lower().rstrip(")] ").endswith("ms") else 1.0
-        for k, value in zip(_pulses(rows, found).tolist(), _numbers(rows, name), strict=True):
+        for k, value in zip(_pulses(rows, found).tolist(), numbers_in(rows, name), strict=True):
             made[k] = factor * value if k and isfinite(value) else made[k]
     return made
 
@@ -353,7 +370,7 @@ def _comparable(made: Sweeps) -> Sweeps:
     return replace(cut, notes=(*made.notes, *notes))
 
 
-def _numbers(rows: Table, column: str) -> list[float]:
+def numbers_in(rows: Table, column: str) -> list[float]:
     """Return a column as numbers, NaN where there is none; what no rig measures is a slip of the pen."""
     values = rows.numbers(column)
     for i, value in enumerate(values):

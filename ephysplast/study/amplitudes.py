@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,16 @@ from ephysplast.statistics import slope_interval
 from ephysplast.study._amplitude_checks import NO_UNIT, check_signs, noise_readings
 from ephysplast.study._amplitude_columns import RESPONSES, Found, find_columns, is_extremum, response_named
 from ephysplast.study._amplitude_rows import Sweeps, Told, gather_sweeps
+from ephysplast.study._amplitude_sizes import (
+    MinimalSweeps,
+    minimal_sweeps,
+    told_size,
+    with_quantal_size,
+    without_minimal,
+)
 from ephysplast.verdict import Check, QualityCheck, Verdict
+
+__all__ = ["AmplitudeTable", "judge_amplitudes", "read_amplitudes", "with_quantal_size"]
 
 _CURRENTS: Final = ("EPSC", "IPSC")
 _DRIFT_PERCENT: Final = 10.0
@@ -45,6 +55,10 @@ class AmplitudeTable:
         False when the table has no times: ``time_s`` then only orders the sweeps, and is not to be shown.
     sentences : tuple of str
         What was taken as what.
+    told_size : float
+        Quantal size that the table states, in the unit of the amplitudes; NaN where it does not.
+    minimal : MinimalSweeps or None
+        Sweeps of minimal stimulation, which are not judged: they say how large a quantum is.
     """
 
     name: str
@@ -53,6 +67,8 @@ class AmplitudeTable:
     control: SweepTable | None = None
     timed: bool = True
     sentences: tuple[str, ...] = ()
+    told_size: float = nan
+    minimal: MinimalSweeps | None = None
 
 
 def read_amplitudes(
@@ -75,7 +91,8 @@ def read_amplitudes(
     path : path-like
         One row per sweep and pulse (columns sweep, pulse, amplitude), or one row per sweep with a column per pulse
         (amplitude1, amplitude2); besides phase (baseline, post), and where known time, noise, cell, response, opsin,
-        exclude, unit. A study's own ``sweeps.csv`` is read too, with the response from ``experiments.csv`` beside it.
+        exclude, unit, quantal_size; sweeps of the phase minimal say how large a quantum is. A study's own
+        ``sweeps.csv`` is read too, with the response from ``experiments.csv`` beside it.
     columns : mapping of str to str, optional
         What → column, for what is not found by its name: ``amplitude``, ``amplitude1``, ``noise``, ``phase`` …
     unit, time_unit : str
@@ -172,6 +189,7 @@ def judge_amplitudes(
         drift = _drift(gated.table, refuse=refuse_drift)
         checks = tuple(drift if each.name == drift.name else each for each in gated.checks)
         gated = replace(gated, checks=checks)
+    made = with_quantal_size(made, rng=rng, config=settings.locus.minis)
     verdict = judge(gated, rng=rng, config=settings, about=made.about)
     return verdict if made.timed else _without_times(verdict)
 
@@ -207,13 +225,19 @@ def _one(
     about: tuple[ResponseKind | None, bool],
 ) -> AmplitudeTable:
     """Read one cell: its sweeps, which way its responses go, and what kind of response they are."""
-    sweeps = gather_sweeps(parts[0], found, told)
+    rows, apart = without_minimal(parts[0], found, told)
+    sweeps = gather_sweeps(rows, found, told)
     kind, said = _kind(about[0], sweeps.unit)
     table, notes = _table(sweeps, found, noise_sd, parts[0].source)
     control = None
     if len(parts) > 1:
         control, _ = _table(gather_sweeps(parts[1], found, told), found, noise_sd, parts[1].source)
         notes = (*notes, "the pathway named control is divided out of the sign")
+    minimal = None
+    if apart is not None:
+        direction = _direction(sweeps)[0]
+        minimal = minimal_sweeps(apart, found, told, noise_sd=noise_sd, judged=sweeps, direction=direction)
+        notes = (*notes, f"{minimal.amplitude.size} sweeps of minimal stimulation say how large a quantum is")
     unused = [each for each in parts[0].columns if each not in found.used]
     return AmplitudeTable(
         name=name,
@@ -227,6 +251,8 @@ def _one(
             *said,
             *notes,
         ),
+        told_size=told_size(rows, found, told.unit),
+        minimal=minimal,
     )
 
 
@@ -284,9 +310,7 @@ def _kind(stated: ResponseKind | None, unit: str) -> tuple[ResponseKind, tuple[s
 def _table(sweeps: Sweeps, found: Found, noise_sd: float | None, source: str) -> tuple[SweepTable, tuple[str, ...]]:
     """Turn the responses along their own direction, and give every sweep its noise."""
     used = np.array([each == OK for each in sweeps.excluded]) & np.isfinite(sweeps.amplitude[:, 0])
-    before = sweeps.amplitude[used & (sweeps.phase == BASELINE), 0]
-    mean = float(before.mean()) if before.size else 0.0
-    direction = -1.0 if mean < 0.0 else 1.0
+    direction, mean = _direction(sweeps)
     noise, said = noise_readings(sweeps, found, noise_sd)
     amplitude = direction * sweeps.amplitude
     others = check_signs(sweeps, amplitude, used, noise, found)
@@ -305,6 +329,14 @@ def _table(sweeps: Sweeps, found: Found, noise_sd: float | None, source: str) ->
         sweep=sweeps.sweep,
     )
     return table, (*_table_in_words(table, mean, found), *said, *others)
+
+
+def _direction(sweeps: Sweeps) -> tuple[float, float]:
+    """Return which way the baseline's responses go, −1 or 1, and their mean."""
+    used = np.array([each == OK for each in sweeps.excluded]) & np.isfinite(sweeps.amplitude[:, 0])
+    before = sweeps.amplitude[used & (sweeps.phase == BASELINE), 0]
+    mean = float(before.mean()) if before.size else 0.0
+    return (-1.0 if mean < 0.0 else 1.0), mean
 
 
 def _table_in_words(table: SweepTable, mean: float, found: Found) -> tuple[str, ...]:

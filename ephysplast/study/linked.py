@@ -1,4 +1,4 @@
-"""Experiments of one cell that belong together: an inhibitory response, and where its E_GABA was measured."""
+"""What of one cell belongs together: an inhibitory response and its E_GABA, a synaptic response and its minis."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +9,12 @@ from ephysplast.errors import ManifestError, near_names
 from ephysplast.experiment import BASELINE, POST, Experiment
 
 COLUMN: Final = "e_gaba_from"
+SIZES: Final = ("minis", "quantal_size")
+"""Columns that say how large a quantum is."""
+
+QUANTAL: Final = ("EPSC", "IPSC", "EPSP", "IPSP")
+"""Responses that are made of quanta of one size."""
+
 _OF_A_CELL: Final = ("animal", "slice", "cell")
 
 
@@ -23,6 +29,26 @@ def link_e_gaba(experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
     """
     named = {each.name: each for each in experiments}
     return tuple(_linked(each, named) for each in experiments)
+
+
+def check_quantal_size(experiment: Experiment) -> None:
+    """Refuse a quantal size that is given twice, or of a response that is not made of quanta of one size."""
+    given = [column for column in SIZES if experiment.metadata.get(column, "")]
+    where = f"experiment {experiment.name}: {' and '.join(given)}"
+    if len(given) > 1:
+        raise ManifestError(
+            f"{where} both say how large a quantum is",
+            got=" and ".join(f"'{experiment.metadata[column]}'" for column in given),
+            wanted="one of them",
+            remedy="empty one of the columns",
+        )
+    if given and experiment.response not in QUANTAL:
+        raise ManifestError(
+            f"{where} is for responses of one cell to quanta",
+            got=f"response {experiment.response}",
+            wanted=", ".join(QUANTAL),
+            remedy=f"empty the column {given[0]} in its rows",
+        )
 
 
 def _linked(experiment: Experiment, named: Mapping[str, Experiment]) -> Experiment:

@@ -17,17 +17,19 @@ from ephysplast.errors import ManifestError, near_names
 from ephysplast.experiment import (
     BASELINE,
     INDUCTION,
+    MINIMAL,
     POST,
     RESPONSE_KINDS,
     Connection,
     Experiment,
+    MiniTable,
     Pathway,
     ResponseKind,
     Segment,
 )
 from ephysplast.recording import Clamp
 from ephysplast.study.columns import response_meant
-from ephysplast.study.linked import link_e_gaba
+from ephysplast.study.linked import check_quantal_size, link_e_gaba
 from ephysplast.units import ELECTRODE_UNITS
 
 
@@ -110,6 +112,8 @@ class ManifestRow(BaseModel):
     rest_mv: str = ""
     e_gaba_from: str = ""
     held_at_mv: str = ""
+    minis: str = ""
+    quantal_size: str = ""
     configuration: str = ""
     drug: str = ""
     experimenter: str = ""
@@ -130,6 +134,7 @@ _PHASE_WORDS: Final = {
     **dict.fromkeys(("base", "bl", "before", "pre"), BASELINE),
     "pairing": INDUCTION,
     "after": POST,
+    "minimal stimulation": MINIMAL,
 }
 
 
@@ -152,11 +157,15 @@ def load_manifest(path: str | os.PathLike[str]) -> tuple[Experiment, ...]:
     ------
     ManifestError
         If the file cannot be read, a column is missing or unknown, or rows have impossible values: all bad rows are
-        named at once. If ``e_gaba_from`` names no experiment in which E_GABA of that cell was measured in both phases.
+        named at once. If ``e_gaba_from`` names no experiment in which E_GABA of that cell was measured in both phases,
+        or a quantal size is given twice, or of a response that has none.
     """
     manifest = Path(path)
     rows = validate_rows(read_rows(manifest), manifest.name)
-    return link_e_gaba([_experiment(name, group, manifest.parent) for name, group in _grouped(rows).items()])
+    experiments = [_experiment(name, group, manifest.parent) for name, group in _grouped(rows).items()]
+    for each in experiments:
+        check_quantal_size(each)
+    return link_e_gaba(experiments)
 
 
 def read_rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
@@ -313,6 +322,7 @@ def _experiment(name: str, rows: list[tuple[int, ManifestRow]], folder: Path) ->
         pathways=tuple(_pathway(key, group, name, folder) for key, group in pathways.items()),
         opsin=any(row.opsin for _, row in rows),
         metadata=metadata,
+        minis=MiniTable.named(metadata["minis"], folder) if metadata["minis"] else None,
     )
 
 

@@ -255,12 +255,13 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 def _key(experiment: Experiment, settings: Settings) -> str:
     """Hash what the results depend on: program, settings, manifest rows, and the files' sizes and times.
 
-    Rows and files of the experiment from which an inhibitory response takes its E_GABA count too.
+    Rows and files of the experiment from which an inhibitory response takes its E_GABA count too, and minis.
     """
     digest = hashlib.sha256(f"{ephysplast.__version__}\n{to_toml(settings)}\n{experiment!r}".encode())
     both = (experiment, experiment.e_gaba) if experiment.e_gaba else (experiment,)
     pathways = [pathway for each in both for pathway in each.pathways]
-    for path in sorted({each.path for pathway in pathways for each in pathway.segments}):
+    paths = {each.path for pathway in pathways for each in pathway.segments}
+    for path in sorted(paths | {each.minis.path for each in both if each.minis}):
         with suppress(OSError, ValueError):
             stat = path.stat()
             digest.update(f"\n{path.name} {stat.st_size} {stat.st_mtime_ns}".encode())

@@ -38,6 +38,7 @@ from ephysplast.study.checks import (
 from ephysplast.study.driving_force import Inhibitory, circumstances_of
 from ephysplast.study.files import Files
 from ephysplast.study.measured import PathwayMeasurement, PhaseMeasurement
+from ephysplast.study.quantal_size import quantal_size_of
 from ephysplast.study.settings import Settings
 from ephysplast.verdict import Check, QualityCheck, Verdict
 
@@ -90,12 +91,13 @@ def measure_synapse(
     }
     checks = tuple(check for each in measured.values() for check in _connection_checks(each))
     about = Circumstances(response=experiment.response, opsin=experiment.opsin)
+    test, polarity = raw["test"], raw["test"].responses[BASELINE].polarity
     if experiment.response in INHIBITORY:
-        test = raw["test"]
-        polarity = test.responses[BASELINE].polarity
         asked = Inhibitory(experiment=experiment, files=files, evoked=test.evoked, polarity=polarity, table=gated.table)
         about, check = circumstances_of(asked, settings)
         checks += (check,)
+    size = quantal_size_of(experiment, gated.table, polarity=polarity, settings=settings)
+    about = replace(about, quantal_size=size)
     verdict = _refused(measured["test"]) or judge(gated, rng=rng, config=settings.classify, about=about)
     return measured, replace(verdict, quality=(*checks, *gated.checks))
 

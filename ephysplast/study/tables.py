@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ephysplast.analysers.time_course import time_course
+from ephysplast.classify import release_frame
 from ephysplast.experiment import BASELINE, POST, Experiment
 from ephysplast.result import Estimate
 from ephysplast.study.manifest import METADATA
@@ -41,6 +42,9 @@ PROBABILITY_COLUMNS: Final[Mapping[str, str]] = {
     "chloride": "probability_chloride",
 }
 """Locus → its column in ``experiments``; a name without a plus sign is one in every spreadsheet and language."""
+
+PRIOR_COLUMNS: Final = ("prior_q", "prior_q_low", "prior_q_high")
+"""Quantal size from another measurement that was the prior of q, with its interval."""
 
 SHAPE_COLUMNS: Final = (
     "onset_latency_ms",
@@ -82,7 +86,7 @@ def in_order(experiments: "pd.DataFrame") -> "pd.DataFrame":
     The verdict, what was measured in each phase, the induction, and last what the manifest says.
     """
     there = [str(each) for each in experiments.columns]
-    verdict = (*VERDICT_COLUMNS, *PROBABILITY_COLUMNS.values(), "changes", "unit", "connection")
+    verdict = (*VERDICT_COLUMNS, *PROBABILITY_COLUMNS.values(), *PRIOR_COLUMNS, "changes", "unit", "connection")
     first = ("experiment", "response", "pre_type", "post_type", *verdict)
     last = (*(each for each in there if each.startswith("induction_")), *METADATA, "notes")
     measured = sorted((each for each in there if each not in first and each not in last), key=_place)
@@ -150,23 +154,8 @@ def _of_synapse(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
         "time_course": _per_pathway(result, lambda each: time_course(each.table).to_frame()),
         "sweeps": _per_pathway(result, lambda each: each.table.to_frame()),
         "responses": _responses(result),
-        "release": _release(result),
+        "release": release_frame(result.verdict.release, unit=result.pathways["test"].table.unit),
     }
-
-
-def _release(result: "ExperimentResult") -> "pd.DataFrame":
-    import pandas as pd
-
-    unit = result.pathways["test"].table.unit
-    rows = []
-    for each in result.verdict.release:
-        for name in "npq":
-            row: dict[str, object] = {"locus": each.locus, "probability": each.probability, "quantity": name}
-            estimates = {when: getattr(each, f"{name}_{when}") for when in ("before", "after")}
-            for when, found in estimates.items():
-                row |= {when: found.value, f"{when}_low": found.low, f"{when}_high": found.high}
-            rows.append(row | {"unit": unit if name == "q" else "", "status": estimates["before"].status})
-    return pd.DataFrame(rows)
 
 
 def _of_cell(result: "ExperimentResult") -> "dict[str, pd.DataFrame]":
@@ -211,6 +200,8 @@ def _experiments(result: "ExperimentResult") -> "pd.DataFrame":
     found = result.verdict.locus_probabilities
     row = _identity(result.experiment) | verdict
     row |= {column: found.get(locus, np.nan) for locus, column in PROBABILITY_COLUMNS.items()}
+    size = result.verdict.quantal_size or Estimate.missing("none was given")
+    row |= dict(zip(PRIOR_COLUMNS, (size.value, size.low, size.high), strict=True))
     row |= _cell_summary(result) if result.cell else _synapse_summary(result)
     row["changes"] = changes_in_words(result.verdict)
     row |= _induction_summary(result) | dict(result.experiment.metadata)

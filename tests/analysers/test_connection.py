@@ -36,8 +36,17 @@ def noise(rng, n_sweeps, kind):
 
 
 class TestErrorRates:
-    @pytest.mark.parametrize("n_sweeps", [8, 30])
-    @pytest.mark.parametrize("kind", ["white", "1/f", "spontaneous events"])
+    @pytest.mark.parametrize(
+        ("kind", "n_sweeps"),
+        [
+            ("white", 8),
+            ("1/f", 8),
+            ("spontaneous events", 8),
+            pytest.param("white", 30, marks=pytest.mark.slow),
+            pytest.param("1/f", 30, marks=pytest.mark.slow),
+            ("spontaneous events", 30),
+        ],
+    )
     def test_noise_is_called_a_response_as_often_as_stated(self, kind, n_sweeps):
         rng = np.random.default_rng(17)
         p_values = [

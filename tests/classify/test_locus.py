@@ -405,10 +405,11 @@ def test_a_locus_without_prior_mass_has_no_probability(made):
     assert found.release[0].p_before.status != OK
 
 
-def test_its_table_has_a_row_per_locus(made):
+def test_its_table_has_a_row_per_locus_and_quantity(made):
     frame = asked(made(1, ONE, ONE | {"q": 10.0}, sweeps=(30, 40))).to_frame()
-    assert frame["locus"].tolist() == ["p", "n", "q", "p+q"]
-    assert {"n_before", "n_before_low", "q_after_high"} <= set(frame.columns)
+    assert frame["locus"].tolist() == [each for each in ("p", "n", "q", "p+q") for _ in "npq"]
+    assert frame["quantity"].tolist() == list("npq") * 4
+    assert {"before", "before_low", "after_high", "status"} <= set(frame.columns)
 
 
 @pytest.mark.parametrize("wrong", [{"mass_chloride": -0.1}, {"mass_chloride": 1.5}])

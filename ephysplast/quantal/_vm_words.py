@@ -1,0 +1,38 @@
+"""What the curvature of variance against mean says of release sites, in numbers and in words."""
+
+from math import inf, nan
+from typing import Final
+
+import numpy as np
+
+from ephysplast.result import Estimate
+from ephysplast.statistics import Interval
+
+TWO_CONDITIONS: Final = (
+    "two release probabilities give a line, which takes p to be low: q is then a lower bound, and n and p need a third "
+    "condition"
+)
+
+
+def sites_estimate(one: float, around: Interval, top: Interval, *, method: str, max_span: float) -> Estimate:
+    """Turn 1/n into n; without a value when the interval of 1/n reaches 0, or spans too much."""
+    low = max(1.0 / around.high, 1.0) if around.high > 0.0 else 1.0
+    high = 1.0 / around.low if around.low > 0.0 else inf
+    if one > 0.0 and high <= max_span * low:
+        return Estimate(value=max(1.0 / one, 1.0), low=low, high=max(high, 1.0), method=method)
+    said = "n is not identifiable: the points of variance against mean may as well lie on a line as on a parabola"
+    if np.isfinite(high):
+        said = "n is not identifiable: the curvature of variance against mean only just shows"
+    said += f", so n is at least {low:.3g}"
+    if top.high < 1.0:
+        said += f" and the highest p at most {top.high:.2f}"
+    said += "; a condition with a higher release probability would tell"
+    return Estimate(value=nan, low=low, high=high, status=said, method=method)
+
+
+def identified(n: Estimate, top: Interval) -> str:
+    """Say n and the highest p, where the points show a parabola."""
+    return (
+        f"variance against mean is a parabola: n {n.value:.3g} ({n.low:.3g} to {n.high:.3g}), "
+        f"highest p {top.low:.2f} to {top.high:.2f}"
+    )

@@ -161,6 +161,11 @@ class Search:
             log_weights=np.concatenate([each.target - each.log_own for each in self._fresh]),
         )
 
+    @property
+    def refined(self) -> bool:
+        """Whether there are fresh draws: without them the evidence is a rough one, and intervals are not known."""
+        return bool(self._fresh)
+
     def refine(self, effective: float, n_rounds: int) -> int:
         """Draw until `effective` samples count, at most `n_rounds` rounds; return how many it took."""
         for done in range(n_rounds):

@@ -1,11 +1,13 @@
 """The yardstick of Brock et al. (2020, doi:10.3389/fnsyn.2020.00011): four changes, four confounds, six levels each.
 
-python tests/benchmarks/locus_grid.py --runs 200 --observer 200 --jobs 2 --keep grid.jsonl [--pulses 2]
+python tests/benchmarks/locus_grid.py --runs 200 --observer 200 --told 50 --jobs 2 --keep grid.jsonl [--pulses 2]
 
 Prints, for each of the 96 cells, how many of the runs are called rightly, wrongly or not at all by the posterior, by
-the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Runs are kept
-in the file as they come, and an interrupted command goes on where it stopped. Levels of one confound share their random
-numbers, so what differs between them is the confound.
+the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Beside it, for
+trends and graded onsets, what is lost to the confound itself: calls of an observer who knows that the baseline drifts
+along a line but not how steeply (as nobody can), and of the posterior when it is told the course of the onset. Runs are
+kept in the file as they come, and an interrupted command goes on where it stopped. Levels of one confound share their
+random numbers, so what differs between them is the confound.
 """
 
 import argparse
@@ -13,9 +15,11 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from locus_observer import Observer
 
-from ephysplast.quantal import locus_posterior
+from ephysplast.quantal import LocusPriors, _hypotheses, locus_posterior
 
 FloatArray = NDArray[np.float64]
 
@@ -42,6 +46,7 @@ FAMILIES = {
     "onset": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
 }
 USUAL_NOISE = 0.1
+ONSET_SWEEPS = 100.0
 OBSERVED_NOISE = (0.05, 0.1, 0.2)
 """Below, the observer's grid would need to be finer than is worth it, and nobody can call more than everything."""
 
@@ -86,7 +91,7 @@ def draw(cell: Cell, run: int, *, n_pulses: int = 1) -> Drawn:
     rng = np.random.default_rng([list(CHANGES).index(cell.change), run, n_pulses])
     before, after = CHANGES[cell.change]
     noise = cell.level if cell.family == "noise" else USUAL_NOISE
-    left = (cell.level if cell.family == "onset" else 0.0) * np.exp(-np.arange(240) / 100.0)
+    left = (cell.level if cell.family == "onset" else 0.0) * np.exp(-np.arange(240) / ONSET_SWEEPS)
     courses = [np.repeat([before], 60, axis=0), np.asarray(after) + left[:, None] * (np.asarray(before) - after)]
     phases = []
     for course in courses:
@@ -118,37 +123,52 @@ def called(probability: FloatArray, threshold: float = 0.9) -> str:
     return "pre" if p + n >= threshold else "post" if q >= threshold else "mixed" if pq >= threshold else "none"
 
 
+def told_onset(share: float) -> "mock._patch[object]":
+    """Tell the posterior the course of the onset, in place of what it would sum over."""
+    plain = _hypotheses.physical
+
+    def told(latent: dict[str, FloatArray], priors: LocusPriors) -> dict[str, FloatArray]:
+        found = plain(latent, priors)
+        known = {"onset": share, "log_onset": np.log(ONSET_SWEEPS)}
+        return found | {name: np.full_like(found[name], known[name]) for name in known if name in found}
+
+    return mock.patch.object(_hypotheses, "physical", told)
+
+
 def judge(job: tuple[Cell, int, str, int]) -> dict[str, object]:
     """Judge one run by one judge."""
     cell, run, judge_name, n_pulses = job
     before, after, noise = draw(cell, run, n_pulses=n_pulses)
     if judge_name == "observer":
         said = called(Observer().judge(before[:, 0], after[:, 0], noise))
+    elif judge_name == "told" and cell.family == "trend":
+        said = called(Observer().judge_drifting(before[:, 0], after[:, 0], noise))
     else:
-        found = locus_posterior(before, after, noise_sd=noise, rng=np.random.default_rng(run))
+        with told_onset(cell.level) if judge_name == "told" else nullcontext():
+            found = locus_posterior(before, after, noise_sd=noise, rng=np.random.default_rng(run))
         said = called(found.probability) if found.status == "ok" else "none"
     row = {"change": cell.change, "family": cell.family, "level": cell.level, "run": run, "judge": judge_name}
     return row | {"call": said, "plain": plain_rule(before[:, 0], after[:, 0])}
 
 
-def jobs_of(n_runs: int, n_observer: int, n_pulses: int) -> Iterator[tuple[Cell, int, str, int]]:
-    """List every run once: cells with the same data share it."""
+def jobs_of(runs: dict[str, int], n_pulses: int) -> Iterator[tuple[Cell, int, str, int]]:
+    """List every run of every judge once: cells with the same data share it."""
     different = sorted({each.same_as for each in cells()}, key=cells().index)
-    for run in range(max(n_runs, n_observer)):
+    for run in range(max(runs.values())):
         for cell in different:
-            if run < n_runs:
-                yield cell, run, "posterior", n_pulses
-            if run < n_observer and n_pulses == 1 and cell.family == "noise" and cell.level in OBSERVED_NOISE:
-                yield cell, run, "observer", n_pulses
+            judges = ["posterior"]
+            judges += ["observer"] * (cell.family == "noise" and cell.level in OBSERVED_NOISE and n_pulses == 1)
+            judges += ["told"] * (cell.family in ("trend", "onset") and n_pulses == 1)
+            yield from ((cell, run, name, n_pulses) for name in judges if run < runs[name])
 
 
 def collect(
-    n_runs: int, n_observer: int, *, n_pulses: int, jobs: int, keep: Path | None
+    runs: dict[str, int], *, n_pulses: int, jobs: int, keep: Path | None
 ) -> dict[tuple[Cell, str], list[dict[str, object]]]:
     """Run everything that is not kept yet."""
     kept = [json.loads(line) for line in keep.read_text().splitlines()] if keep and keep.exists() else []
     known = {(Cell(e["change"], e["family"], e["level"]), e["run"], e["judge"], n_pulses) for e in kept}
-    todo = [job for job in jobs_of(n_runs, n_observer, n_pulses) if job not in known]
+    todo = [job for job in jobs_of(runs, n_pulses) if job not in known]
     rows = list(kept)
     with ProcessPoolExecutor(jobs) as pool:
         for row in pool.map(judge, todo, chunksize=8) if jobs > 1 else map(judge, todo):
@@ -177,21 +197,23 @@ def lower_bound(wrong: int, made: int, level: float = 0.99) -> float:
 
 def report(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
     """Write the table, and the sums that must hold."""
-    lines = ["change    confound  level    right wrong none  | observer calls | plain rule right | wrong, 99 % bound"]
+    lines = ["change    confound  level    right wrong none  | observer   | told form  | plain | wrong, 99 % bound"]
     totals: dict[str, list[int]] = {}
+
+    def calls(cell: Cell, judge_name: str) -> str:
+        n, right, wrong = tally(found.get((cell, judge_name), []), cell.change.split()[1])
+        return f"{100 * right / n:5.1f} {100 * wrong / n:4.1f}" if n else "    –     "
+
     for cell in cells():
         wanted = cell.change.split()[1]
         rows = found.get((cell.same_as, "posterior"), [])
         if not rows:
             continue
         n, right, wrong = tally(rows, wanted)
-        seen = found.get((cell.without_confound, "observer"), [])
-        m, seen_right, seen_wrong = tally(seen, wanted)
-        observer = f"{100 * seen_right / m:5.1f} {100 * seen_wrong / m:4.1f}" if m else "     –    "
-        plain = tally(rows, wanted, by="plain")[1]
         lines.append(
             f"{cell.change:9s} {cell.family:8s} {cell.level:7.4f}  {100 * right / n:5.1f} {100 * wrong / n:4.1f} "
-            f"{100 * (n - right - wrong) / n:5.1f}  | {observer} | {100 * plain / n:5.1f} | "
+            f"{100 * (n - right - wrong) / n:5.1f}  | {calls(cell.without_confound, 'observer')} "
+            f"| {calls(cell, 'told')} | {100 * tally(rows, wanted, by='plain')[1] / n:5.1f} | "
             f"{lower_bound(wrong, right + wrong):.3f}"
         )
         total = totals.setdefault(cell.family, [0, 0, 0])
@@ -210,11 +232,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--observer", type=int, default=0)
+    parser.add_argument("--told", type=int, default=0)
     parser.add_argument("--pulses", type=int, default=1, choices=(1, 2))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path)
     chosen = parser.parse_args()
-    found = collect(chosen.runs, chosen.observer, n_pulses=chosen.pulses, jobs=chosen.jobs, keep=chosen.keep)
+    runs = {"posterior": chosen.runs, "observer": chosen.observer, "told": chosen.told}
+    found = collect(runs, n_pulses=chosen.pulses, jobs=chosen.jobs, keep=chosen.keep)
     print(report(found))
 
 

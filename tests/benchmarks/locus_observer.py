@@ -1,7 +1,8 @@
 """The ideal observer: the exact posterior on a grid, told the noise, and shown the synapse without the confound.
 
 Shares no code with the package. It bounds from above what anybody could call under the same priors: an observer who is
-told the confound can do no better than one who never had it.
+told the confound can do no better than one who never had it. A second one is told that the baseline drifts along a
+straight line, but not how steeply: no program can know that, so this one bounds what a program can call.
 """
 
 from dataclasses import dataclass
@@ -28,22 +29,59 @@ class Observer:
     n_change_sd: float = 1.0
     mass_pq: float = 0.05
     min_spread: float = 0.05
+    gain_sd: float = 0.03
+    no_drift: float = 0.8
+    drift_scale: float = 0.5
+    drift_step_se: float = 0.3
 
     def judge(self, before: FloatArray, after: FloatArray, noise: float) -> FloatArray:
         """Probability of p, n, q, p+q."""
         scale = float(np.median(before))
-        tables = [self._table(values / scale, noise / scale) for values in (before, after)]
+        return self._weigh(self._table(before / scale, noise / scale), self._table(after / scale, noise / scale))
+
+    def judge_drifting(self, before: FloatArray, after: FloatArray, noise: float) -> FloatArray:
+        """Probability of p, n, q, p+q where the baseline may have drifted: its slope is summed over."""
+        scale = float(np.median(before))
+        values, course = before / scale, np.linspace(-0.5, 0.5, before.size)
+        slope = float(course @ values / (course @ course))
+        se = float(np.std(values - slope * course) / np.sqrt(course @ course))
+        tables = [
+            np.log(weight) + self._table(values - drift * course, noise / scale)
+            for drift, weight in self._drifts(slope, se, float(values.mean()))
+        ]
+        return self._weigh(np.logaddexp.reduce(tables), self._table(after / scale, noise / scale))
+
+    def _drifts(self, slope: float, se: float, mean: float) -> list[tuple[float, float]]:
+        """Drifts end to end that the sweeps allow, with their prior weights; none at all is one of them."""
+        step = self.drift_step_se * se
+        nodes = slope + step * np.arange(-round(3.3 / self.drift_step_se), round(3.3 / self.drift_step_se) + 1)
+        # A drift of e(1 + e²), e what a standard normal number has beyond the central share that means none.
+        edge, beyond = float(stats.norm.ppf(0.5 + 0.5 * self.no_drift)), np.linspace(0.0, 6.0, 6001)
+        size = self.drift_scale * mean * beyond * (1.0 + beyond**2)
+        share = stats.norm.cdf(edge + beyond) - stats.norm.cdf(edge)
+        ends = np.stack([nodes - 0.5 * step, nodes + 0.5 * step])
+        weights = np.diff(np.sign(ends) * np.interp(np.abs(ends), size, share), axis=0)[0]
+        return [(0.0, self.no_drift), *zip(nodes.tolist(), weights.tolist(), strict=True)]
+
+    def _weigh(self, before: NDArray[np.float32], after: NDArray[np.float32]) -> FloatArray:
         log_q = self._log_q()
-        first, second = (np.exp(each - each.max()) for each in tables)
-        change = stats.norm.pdf(log_q[:, None] - log_q[None, :], scale=self.q_change_sd) * self.q_step
+        first, second = (np.exp(each - each.max()) for each in (before, after))
+        apart = log_q[:, None] - log_q[None, :]
+        change = stats.norm.pdf(apart, scale=self.q_change_sd) * self.q_step
         n_weight = self._n_weight()
         between_sites = self._site_change(n_weight).astype(np.float32)
-        shifted_n = np.einsum("nm,cmpj->cnpj", between_sites, second)
-        over_p = [each.mean(axis=2) for each in (first, second)]
+        if self.gain_sd > 0.0:
+            # Where quanta are held to stay as they were the recording may still have scaled them.
+            gain = (stats.norm.pdf(apart, scale=self.gain_sd) * self.q_step).astype(np.float32)
+            same_quanta = second @ gain.T
+        else:
+            same_quanta = second
+        shifted_n = np.einsum("nm,cmpj->cnpj", between_sites, same_quanta)
+        over_p = [each.mean(axis=2) for each in (first, second, same_quanta)]
         shifted = second @ change.T.astype(np.float32)
         by_cv = np.stack(
             [
-                np.einsum("n,cnj,cnj->c", n_weight, over_p[0], over_p[1]),
+                np.einsum("n,cnj,cnj->c", n_weight, over_p[0], over_p[2]),
                 (first * shifted_n).sum(axis=(1, 3)).mean(axis=1),
                 np.einsum("n,cn->c", n_weight, (first * shifted).sum(axis=3).mean(axis=2)),
                 np.einsum("n,cni,ij,cnj->c", n_weight, over_p[0], change, over_p[1], optimize=True),

@@ -31,7 +31,7 @@ def test_agrees_with_the_exact_grid_when_nothing_disturbs(change) -> None:
     undisturbed = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0, outlier_fraction=1e-6)
     config = PosteriorConfig(priors=undisturbed)
     found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(2), config=config)
-    exact = Observer().judge(seen.before[:, 0], seen.after[:, 0], 0.1)
+    exact = Observer(gain_sd=0.0).judge(seen.before[:, 0], seen.after[:, 0], 0.1)
     # Evidence is sampled to 10 % and the grid's cells of n above 8 are coarse: 0.3 in log odds, 0.075 in probability.
     np.testing.assert_allclose(found.probability, exact, atol=0.075)
 
@@ -76,6 +76,21 @@ def test_bad_input_is_never_called(rng) -> None:
         locus_posterior(good, good, noise_sd=np.nan, rng=rng)
     with pytest.raises(EphysplastError, match="pulses"):
         locus_posterior(good, np.ones((60, 2)), noise_sd=0.1, rng=rng)
+
+
+def test_nothing_is_said_of_n_p_and_q_under_a_hopeless_locus() -> None:
+    # Without noise, and q up by 2.5: no other locus comes near, and their few draws would give intervals of no width.
+    rng = np.random.default_rng(3)
+    before, after = (rng.binomial(5, 0.5, size=n) * q for n, q in ((60, 0.4), (240, 1.0)))
+    found = locus_posterior(before, after, noise_sd=0.0, rng=np.random.default_rng(1))
+    assert found.call == "post"
+    known = np.isfinite(found.median).all(axis=(1, 2))
+    assert known[LOCI.index("q")]
+    assert not known[LOCI.index("p")]
+    assert np.isnan(found.low[~known]).all()
+    assert np.isnan(found.draws_n[~known]).all()
+    assert np.isfinite(found.log_q_change).all()
+    assert np.all(found.high[known] >= found.low[known])
 
 
 def test_a_known_quantal_size_is_a_prior_of_q() -> None:

@@ -160,7 +160,10 @@ def test_the_order_of_conditions_does_not_matter(seed) -> None:
         for each in (sweeps, sweeps[::-1])
     )
     assert back.q.value == pytest.approx(there.q.value, rel=1e-9)
-    np.testing.assert_allclose(back.p, there.p[::-1], rtol=1e-9)
+    np.testing.assert_allclose(back.curve([20.0, 60.0]), there.curve([20.0, 60.0]), rtol=1e-9)
+    # Whether n is identified is read from resamples, which follow the order: near that limit it may be so in one only.
+    both = np.isfinite(back.p) & np.isfinite(there.p[::-1])
+    np.testing.assert_allclose(back.p[both], there.p[::-1][both], rtol=1e-9)
     assert np.all(there.p[np.isfinite(there.p)] <= 1.0)
 
 

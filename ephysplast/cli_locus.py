@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from zlib import crc32
@@ -129,6 +130,8 @@ def locus(
         on_error=lambda name, error: answers.failed.append((name, error)),
     )
     print_reading(cells)
+    if len(cells) > 1 and (minis or quantal_size is not None):
+        typer.echo(f"one quantal size is taken for all {len(cells)} cells of the table")
     work = _Work(settings=chosen, seed=seed, size=size, refuse_drift=refuse_drift)
     try:
         _judge(cells, answers, work, output if figures else None)
@@ -145,7 +148,7 @@ def _read_size(number: float | None, minis: str) -> _Size:
     """Take the quantal size that the user knows; a table of minis that cannot be read is said before all else."""
     if number is not None and minis:
         raise SettingsError("--quantal-size and --minis both say how large a quantum is", wanted="one of them")
-    if number is not None and not number > 0.0:
+    if number is not None and not 0.0 < number < inf:
         raise SettingsError("--quantal-size is impossible", got=f"{number:g}", wanted="a magnitude above 0")
     if not minis:
         return _Size(number=number)

@@ -131,9 +131,9 @@ def _answer(
             rng = np.random.default_rng([seed, crc32(cell.name.encode())])
             try:
                 answers = analyse_release(cell, rng=rng, config=config)
+                done.answers.append((cell.name, answers))
                 if folder is not None:
                     _draw(cell.name, answers, folder)
-                done.answers.append((cell.name, answers))
             except Exception as error:  # noqa: BLE001 - one bad cell must never stop the others; its traceback is kept
                 done.failed.append((cell.name, error))
             advance(printable(cell.name))
@@ -166,7 +166,8 @@ def _report(done: _Done, output: Path, config: "ReleaseConfig") -> None:
     if any(each.variance_mean for _, each in done.answers):
         held = config.variance_mean
         typer.echo(
-            f"q and n take quanta to vary by a CV of {held.cv_within:g} within and {held.cv_between:g} between sites"
+            f"q and n take quanta to vary by a CV of {held.cv_within:g} within and {held.cv_between:g} between sites, "
+            "and to be the same at all points"
         )
     failed = [_error_row(*each) for each in done.failed]
     for target, frames in (

@@ -57,6 +57,8 @@ _LINES: Final = 3
 """Lines below the heading of a panel: what was found of U, D and F."""
 _COLOURS: Final = (BLUE, ORANGE, GREEN, PURPLE, SKY, INK)
 _SYMBOLS: Final = {"u": "U", "d_ms": "D", "f_ms": "F", "facilitation": "f"}
+_COLUMNS: Final = tuple(_SYMBOLS)
+"""Of the draws of a fit."""
 _UNITS: Final = {"d_ms": " ms", "f_ms": " ms"}
 VarianceMeanPanel = tuple[str, Sequence[str], "VarianceMeanResult"]
 TrainPanel = tuple[str, Sequence["Train"], "TsodyksMarkramFit"]
@@ -251,7 +253,8 @@ def _panels(
         words.append(minus(f"{_letter(len(panels))}: {sentence}."))
         panels.append((draw, *arguments))
 
-    shaded = [*(["of the bootstrap's curves"] if variance_mean else []), *(["of the posterior"] if trains else [])]
+    shaded = ["of the bootstrap's curves"] if any(each.drawn.size for _, _, each in variance_mean) else []
+    shaded += ["of the posterior"] if any(each.draws.size for _, _, each in trains) else []
     for of, labels, result in variance_mean:
         add(_variance_mean, result.statement, result, labels, of)
     for of, held, fit in trains:
@@ -259,7 +262,7 @@ def _panels(
     if comparison is not None:
         add(_change, comparison.statement, comparison, compared)
     if panels:
-        words.append(f"Bars: 95 % of a mean or variance. Shaded: 95 % {listed(shaded)}.")
+        words.append("Bars: 95 % of a mean or variance." + (f" Shaded: 95 % {listed(shaded)}." if shaded else ""))
     return panels, words
 
 
@@ -350,7 +353,8 @@ def _told(fit: "TsodyksMarkramFit") -> list[tuple[str, str]]:
         if told == "not identifiable":
             lines.append((f"{symbol} not identifiable", GREY))
         elif told in ("at most", "at least"):
-            edge = held.high if told == "at most" else held.low
+            # One-sided, as the sentence has it.
+            edge = float(np.quantile(fit.draws[:, _COLUMNS.index(name)], 0.95 if told == "at most" else 0.05))
             lines.append((f"{symbol} {told} {_number(edge)}{unit}", GREY))
         else:
             loosely = " loosely" if told == "loosely" else ""

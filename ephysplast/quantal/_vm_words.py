@@ -4,6 +4,7 @@ from math import inf, nan
 from typing import Final
 
 import numpy as np
+from scipy import special
 
 from ephysplast.result import Estimate
 from ephysplast.statistics import Interval
@@ -12,6 +13,27 @@ TWO_CONDITIONS: Final = (
     "two release probabilities give a line, which takes p to be low: q is then a lower bound, and n and p need a third "
     "condition"
 )
+
+
+_MISFIT: Final = 0.001
+
+
+def misfit(chi_square: float, freedom: int) -> str:
+    """Say so when the points lie farther from the parabola than chance takes them; empty otherwise."""
+    if freedom < 1 or special.chdtrc(freedom, chi_square) >= _MISFIT:
+        return ""
+    return (
+        f"the points of variance against mean do not lie on one parabola (χ² {chi_square:.0f}, {freedom} degrees of "
+        "freedom): q or n is not the same in all of them (holding potential, rundown, receptors), or sites differ much "
+        "in p, and neither q nor n can be told"
+    )
+
+
+def quantum_estimate(q: float, around: Interval, *, method: str) -> tuple[Estimate, str]:
+    """Return q, and what is to be said of it where the variance is hardly more than that of the noise."""
+    found = Estimate(value=q, low=max(around.low, 0.0), high=around.high, method=method)
+    doubt = f"the variance is hardly more than that of the noise, so q is at most {found.high:.3g}; "
+    return found, "" if around.low > 0.0 else doubt
 
 
 def sites_estimate(one: float, around: Interval, top: Interval, *, method: str, max_span: float) -> Estimate:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from ephysplast._words import minus
 from ephysplast.errors import LEVELS, OK, RESAMPLES, EphysplastError, SettingsError, check_settings
 from ephysplast.result import Result
 from ephysplast.statistics import Interval, percentile_interval
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 _STATISTICS: Final = ("mean", "median")
+_REVERSED_SE: Final = 4.0
+"""Failures alone have a mean so far below zero in one of 30,000 sets of sweeps."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -231,8 +234,8 @@ def quantal_size_from_failures(
     Returns
     -------
     QuantalSize
-        With a status other than ``"ok"``, and NaN, when failures cannot be told from responses in the noise, or either
-        are too few.
+        With a status other than ``"ok"``, and NaN, when failures cannot be told from responses in the noise, either
+        are too few, or responses go against the expected polarity.
 
     Raises
     ------
@@ -311,6 +314,8 @@ def _size(rows: FloatArray, noise_sd: float, n_sites: float, config: FailureSize
 def _refusal(seen: FloatArray, missed: NDArray[np.bool_], noise_sd: float, config: FailureSizeConfig) -> str:
     if noise_sd == 0.0:
         return "the noise was not measured, so failures cannot be told from responses"
+    if seen.size and seen.mean() < -_REVERSED_SE * noise_sd / np.sqrt(seen.size):
+        return minus(f"the responses go the other way: a mean of {seen.mean():.3g}")
     failed, responses = int(missed.sum()), int(seen.size - missed.sum())
     near = int(np.count_nonzero((seen >= 3.0 * noise_sd) & (seen < 5.0 * noise_sd)))
     if near > max(1.0, config.gap_share * responses):

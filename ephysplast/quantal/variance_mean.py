@@ -5,9 +5,9 @@ Silver 2000, Trends Neurosci 23:105.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
-from typing import TYPE_CHECKING, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ephysplast.errors import LEVELS, OK, RESAMPLES, SettingsError, check_settings
 from ephysplast.quantal._vm_parabola import Moments, Parabola, fit_parabola
 from ephysplast.quantal._vm_sweeps import Condition, bootstrapped, left_out, observed, read_noise, read_sweeps
-from ephysplast.quantal._vm_words import TWO_CONDITIONS, identified, sites_estimate
+from ephysplast.quantal._vm_words import TWO_CONDITIONS, identified, misfit, quantum_estimate, sites_estimate
 from ephysplast.result import Estimate, Result
 from ephysplast.statistics import Interval, bca_interval
 
@@ -103,7 +103,7 @@ class VarianceMeanResult(Result):
     p, p_low, p_high : numpy.ndarray, shape (n_conditions,)
         Release probability; NaN with `n`, and then only `p_high` holds.
     slope, bend : float
-        ``variance = slope·mean − bend·mean²`` as fitted.
+        ``variance = slope·mean − bend·mean²`` as fitted, even where the points do not follow it.
     drawn : numpy.ndarray, shape (n_boot, 2)
         Both of every bootstrap sample; no rows when nothing was fitted.
     model : {"parabola", "line", ""}
@@ -183,6 +183,7 @@ def measure_variance_mean(
     *,
     noise_sd: ArrayLike,
     rng: np.random.Generator,
+    noise_readings: ArrayLike = inf,
     config: VarianceMeanConfig | None = None,
     unit: str = "",
 ) -> VarianceMeanResult:
@@ -195,9 +196,12 @@ def measure_variance_mean(
         concentrations, or the pulses of a train). Read by a linear operator, or the noise cannot be taken off. NaN is
         left out; with ``same_sweeps`` it takes the sweep with it.
     noise_sd : float or array_like, shape (n_conditions,)
-        SD of the same operator in a stretch without a response; taken as known.
+        SD of the same operator in a stretch without a response.
     rng : numpy.random.Generator
         For the bootstrap over sweeps.
+    noise_readings : float or array_like, shape (n_conditions,)
+        How many readings each of `noise_sd` is from; its error is then part of the intervals, and is shared by all
+        conditions where `noise_sd` is a single number. Infinite, the default, takes the noise as known.
     config : VarianceMeanConfig, optional
         Quantal variability and how variance is read.
     unit : str
@@ -206,8 +210,8 @@ def measure_variance_mean(
     Returns
     -------
     VarianceMeanResult
-        With a status other than ``"ok"``, and NaN, when fewer than two conditions have enough sweeps, or there is no
-        response, or no variance beyond the noise.
+        With a status other than ``"ok"``, and NaN, when fewer than two conditions have enough sweeps, there is no
+        response or no variance beyond the noise, or the points do not lie on one parabola.
 
     Raises
     ------
@@ -220,7 +224,8 @@ def measure_variance_mean(
     sampling error that the fitted release gives a variance at its mean. Standard errors of the variances are from
     k-statistics, intervals are BCa over sweeps. n is said to be not identifiable when the interval of 1/N reaches 0,
     for the points then lie on a line as well as on a parabola, or spans more than a factor ``max_span``.
-    The sites are taken to be equal in p.
+    The sites are taken to be equal in p, and q and n to be the same in all conditions: misfit of the parabola beyond
+    chance (χ², P < 0.001) says that this does not hold.
 
     Examples
     --------
@@ -240,7 +245,8 @@ def measure_variance_mean(
     ]
     counts = np.asarray([each.size for each in sweeps], dtype=np.int64)
     why = _refusal(known, config)
-    seen = _Seen(counts, used, known, unit)
+    error = np.broadcast_to(noise**2 * np.sqrt(2.0 / (np.asarray(noise_readings, dtype=np.float64) - 1.0)), noise.shape)
+    seen = _Seen(counts, used, known, unit, error[used], shared=np.ndim(noise_sd) == 0)
     return _missing(seen, why) if why else _fit(seen, rng, config)
 
 
@@ -250,6 +256,9 @@ class _Seen:
     used: NDArray[np.bool_]
     known: list[Condition]
     unit: str
+    noise_error: FloatArray
+    """Standard error of the noise variance of each used condition."""
+    shared: bool
 
     def spread(self, values: FloatArray) -> FloatArray:
         """Place values of the used conditions among all; NaN elsewhere."""
@@ -270,11 +279,19 @@ def _refusal(known: list[Condition], config: VarianceMeanConfig) -> str:
 
 
 def _missing(seen: _Seen, why: str) -> VarianceMeanResult:
-    none, points = np.full(seen.used.size, nan), _points(seen)
+    """Return the points alone."""
+    none = np.full(seen.used.size, nan)
+
+    def each(value: Callable[[Condition], float]) -> FloatArray:
+        return seen.spread(np.asarray([value(condition) for condition in seen.known]))
+
     return VarianceMeanResult(
         n_sweeps=seen.counts,
         used=seen.used,
-        **points,
+        mean=each(lambda c: c.mean),
+        mean_se=each(lambda c: float(np.sqrt(c.total / c.n_sweeps))),
+        variance=each(lambda c: c.total - c.noise_sd**2),
+        variance_se=np.hypot(each(lambda c: c.total_se), seen.spread(seen.noise_error)),
         q=Estimate.missing(why),
         n=Estimate.missing(why),
         p=none,
@@ -291,25 +308,6 @@ def _missing(seen: _Seen, why: str) -> VarianceMeanResult:
     )
 
 
-class _Points(TypedDict):
-    mean: FloatArray
-    mean_se: FloatArray
-    variance: FloatArray
-    variance_se: FloatArray
-
-
-def _points(seen: _Seen) -> _Points:
-    def each(value: Callable[[Condition], float]) -> FloatArray:
-        return seen.spread(np.asarray([value(condition) for condition in seen.known]))
-
-    return {
-        "mean": each(lambda c: c.mean),
-        "mean_se": each(lambda c: float(np.sqrt(c.total / c.n_sweeps))),
-        "variance": each(lambda c: c.total - c.noise_sd**2),
-        "variance_se": each(lambda c: c.total_se),
-    }
-
-
 def _fit(seen: _Seen, rng: np.random.Generator, config: VarianceMeanConfig) -> VarianceMeanResult:
     straight = len(seen.known) < 3
     moments = observed(seen.known)
@@ -318,7 +316,14 @@ def _fit(seen: _Seen, rng: np.random.Generator, config: VarianceMeanConfig) -> V
         return _missing(seen, "all conditions have the same mean: variance against mean has no course to follow")
     if not found.slope[0] > 0.0:
         return _missing(seen, "the amplitudes are no more variable than the recording noise: quanta cannot be told")
+    scatter = found.scatter + seen.noise_error**2
+    distance = _chi_square(moments, found, scatter)
+    if why := misfit(distance, len(seen.known) - 2):
+        return replace(_missing(seen, why), slope=float(found.slope[0]), bend=float(found.bend[0]))
     drawn = bootstrapped(seen.known, config.n_boot, together=config.same_sweeps, rng=rng)
+    if seen.noise_error.any():
+        chance = rng.normal(size=(config.n_boot, 1 if seen.shared else len(seen.known)))
+        drawn = replace(drawn, variance=drawn.variance + chance * seen.noise_error)
     curves = _curve(drawn, config, straight=straight)
     without = left_out(seen.known, together=config.same_sweeps)
     rows, jackknife = (_columns(each, _curve(each, config, straight=straight), config) for each in (moments, without))
@@ -328,7 +333,9 @@ def _fit(seen: _Seen, rng: np.random.Generator, config: VarianceMeanConfig) -> V
         bca_interval(samples[:, i], float(rows[0, i]), jackknife=jackknife[:, i], level=config.level, n=fewest)
         for i in range(rows.shape[1])
     ]
-    delta_aic = nan if straight else _delta_aic(moments, found, config)
+    # How much worse a line is, with the weights of the parabola; sampling errors are known, so this is of χ².
+    line = found if straight else _curve(moments, config, straight=True)
+    delta_aic = nan if straight else _chi_square(moments, line, scatter) - distance - 2.0
     around = np.stack([curves.slope, curves.bend], axis=1)
     return _result(seen, moments, found, rows[0], intervals, delta_aic, drawn=around, config=config)
 
@@ -345,15 +352,10 @@ def _columns(moments: Moments, found: Parabola, config: VarianceMeanConfig) -> F
     return np.concatenate([q[:, None], one[:, None], np.clip(p, 0.0, 1.0)], axis=1)
 
 
-def _delta_aic(moments: Moments, found: Parabola, config: VarianceMeanConfig) -> float:
-    """How much worse a line is, with the weights of the parabola; sampling errors are known, so this is of χ²."""
-    line = _curve(moments, config, straight=True)
-
-    def misfit(curve: Parabola) -> float:
-        fitted = curve.slope[:, None] * moments.mean - curve.bend[:, None] * moments.square
-        return float(np.sum((moments.variance - fitted) ** 2 / found.scatter))
-
-    return misfit(line) - misfit(found) - 2.0
+def _chi_square(moments: Moments, curve: Parabola, scatter: FloatArray) -> float:
+    """Squared distances of the points from a curve, in units of their sampling variances."""
+    fitted = curve.slope[:, None] * moments.mean - curve.bend[:, None] * moments.square
+    return float(np.sum((moments.variance - fitted) ** 2 / scatter))
 
 
 def _result(
@@ -375,14 +377,14 @@ def _result(
         if not straight
         else Estimate.missing(TWO_CONDITIONS)
     )
+    q, doubt = quantum_estimate(float(rows[0]), intervals[0], method=method)
     clear = n.status == OK
-    blank, points = np.full(len(intervals) - 2, nan), _points(seen)
+    blank = np.full(len(intervals) - 2, nan)
     low, high = (np.asarray([each[k] for each in intervals[2:]]) for k in (0, 1))
-    return VarianceMeanResult(
-        n_sweeps=seen.counts,
-        used=seen.used,
-        **points,
-        q=Estimate(value=float(rows[0]), low=intervals[0].low, high=intervals[0].high, method=method),
+    return replace(
+        _missing(seen, method),
+        status=OK,
+        q=q,
         n=n,
         p=seen.spread(rows[2:] if clear else blank),
         p_low=seen.spread(low if clear else blank),
@@ -392,6 +394,5 @@ def _result(
         drawn=drawn,
         model="line" if straight else "parabola",
         delta_aic=delta_aic,
-        statement=identified(n, top) if clear else n.status,
-        unit=seen.unit,
+        statement=doubt + (identified(n, top) if clear else n.status),
     )

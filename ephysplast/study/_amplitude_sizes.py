@@ -78,7 +78,9 @@ def with_quantal_size(
         size = size_from_number(made.told_size if number is None else number, unit=unit, config=config)
     elif made.minimal is not None:
         found = size_from_minimal(made.minimal.amplitude, made.minimal.noise, unit=unit, rng=rng.spawn(1)[0])
-        return replace(made, about=replace(made.about, quantal_size=found))
+        if found is None:
+            return made
+        size = found
     else:
         return made
     check_size(size, made.table, where=where)

@@ -231,7 +231,9 @@ def _one(
     table, notes = _table(sweeps, found, noise_sd, parts[0].source)
     control = None
     if len(parts) > 1:
-        control, _ = _table(gather_sweeps(parts[1], found, told), found, noise_sd, parts[1].source)
+        control, _ = _table(
+            gather_sweeps(without_minimal(parts[1], found, told)[0], found, told), found, noise_sd, parts[1].source
+        )
         notes = (*notes, "the pathway named control is divided out of the sign")
     minimal = None
     if apart is not None:

@@ -15,6 +15,7 @@ SIZES: Final = ("minis", "quantal_size")
 QUANTAL: Final = ("EPSC", "IPSC", "EPSP", "IPSP")
 """Responses that are made of quanta of one size."""
 
+_UNTOLD: Final = ("", "nan", "na", "n/a", "none", "unknown", "?", "-", "–", "—")
 _OF_A_CELL: Final = ("animal", "slice", "cell")
 
 
@@ -31,9 +32,23 @@ def link_e_gaba(experiments: Sequence[Experiment]) -> tuple[Experiment, ...]:
     return tuple(_linked(each, named) for each in experiments)
 
 
+def told(experiment: Experiment, column: str) -> str:
+    """Return what a column says; empty where people write that they do not know.
+
+    Examples
+    --------
+    >>> from ephysplast.experiment import Connection
+    >>> held = Experiment(name="a", response="EPSC", connection=Connection(), pathways=(), metadata={"minis": "n/a"})
+    >>> told(held, "minis")
+    ''
+    """
+    text = experiment.metadata.get(column, "").strip()
+    return "" if text.lower() in _UNTOLD else text
+
+
 def check_quantal_size(experiment: Experiment) -> None:
     """Refuse a quantal size that is given twice, or of a response that is not made of quanta of one size."""
-    given = [column for column in SIZES if experiment.metadata.get(column, "")]
+    given = [column for column in SIZES if told(experiment, column)]
     where = f"experiment {experiment.name}: {' and '.join(given)}"
     if len(given) > 1:
         raise ManifestError(

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
@@ -29,7 +30,7 @@ from ephysplast.experiment import (
 )
 from ephysplast.recording import Clamp
 from ephysplast.study.columns import response_meant
-from ephysplast.study.linked import check_quantal_size, link_e_gaba
+from ephysplast.study.linked import check_quantal_size, link_e_gaba, told
 from ephysplast.units import ELECTRODE_UNITS
 
 
@@ -134,7 +135,7 @@ _PHASE_WORDS: Final = {
     **dict.fromkeys(("base", "bl", "before", "pre"), BASELINE),
     "pairing": INDUCTION,
     "after": POST,
-    "minimal stimulation": MINIMAL,
+    **dict.fromkeys(("minimal stimulation", "minimal_stimulation", "minimalstimulation"), MINIMAL),
 }
 
 
@@ -162,9 +163,10 @@ def load_manifest(path: str | os.PathLike[str]) -> tuple[Experiment, ...]:
     """
     manifest = Path(path)
     rows = validate_rows(read_rows(manifest), manifest.name)
-    experiments = [_experiment(name, group, manifest.parent) for name, group in _grouped(rows).items()]
-    for each in experiments:
-        check_quantal_size(each)
+    experiments = [
+        _with_minis(_experiment(name, group, manifest.parent), manifest.parent)
+        for name, group in _grouped(rows).items()
+    ]
     return link_e_gaba(experiments)
 
 
@@ -322,8 +324,13 @@ def _experiment(name: str, rows: list[tuple[int, ManifestRow]], folder: Path) ->
         pathways=tuple(_pathway(key, group, name, folder) for key, group in pathways.items()),
         opsin=any(row.opsin for _, row in rows),
         metadata=metadata,
-        minis=MiniTable.named(metadata["minis"], folder) if metadata["minis"] else None,
     )
+
+
+def _with_minis(experiment: Experiment, folder: Path) -> Experiment:
+    check_quantal_size(experiment)
+    named = told(experiment, "minis")
+    return replace(experiment, minis=MiniTable.named(named, folder)) if named else experiment
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from ephysplast.experiment import BASELINE, MINIMAL, Experiment, MiniTable, Swee
 from ephysplast.quantal import MiniSizeConfig, QuantalSize, quantal_size_from_failures, quantal_size_from_minis
 from ephysplast.recording import FloatArray
 from ephysplast.study._minis import read_minis, unit_meant
-from ephysplast.study.linked import QUANTAL
+from ephysplast.study.linked import QUANTAL, told
 from ephysplast.study.settings import Settings
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 _TOLD: Final = re.compile(r"([-+]?\s?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[-+]?\d+)?)\s*([kmunpfµμ]?[AV])?", re.IGNORECASE)
-_UNTOLD: Final = ("", "nan", "na", "n/a", "none", "unknown", "?", "-", "–", "—")
 _OUT_OF_MEASURE: Final = 100.0
 """The prior has up to 100 sites and release probabilities down to .005: what lies further from the mean response is
 in another unit."""
@@ -59,16 +58,19 @@ def quantal_size_of(
     """
     if experiment.response not in QUANTAL:
         return None
-    config, told = settings.classify.locus.minis, experiment.metadata.get("quantal_size", "").strip()
+    config, number = settings.classify.locus.minis, told(experiment, "quantal_size")
     if experiment.minis is not None:
         size = size_from_minis(experiment.minis, unit=table.unit, polarity=polarity, config=config)
-    elif told.lower() not in _UNTOLD:
-        value = _told(told, unit=table.unit, where=f"experiment {experiment.name}")
+    elif number:
+        value = _told(number, unit=table.unit, where=f"experiment {experiment.name}")
         size = size_from_number(value, unit=table.unit, config=config)
     else:
         here = table.of_phase(MINIMAL)
         rng = settings.rng_of(f"{experiment.name}, {MINIMAL}")
-        return size_from_minimal(table.amplitude[here, 0], table.noise[here], unit=table.unit, rng=rng)
+        found = size_from_minimal(table.amplitude[here, 0], table.noise[here], unit=table.unit, rng=rng)
+        if found is None:
+            return None
+        size = found
     check_size(size, table, where=f"experiment {experiment.name}")
     return size
 

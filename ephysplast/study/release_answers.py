@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ephysplast._words import listed
 from ephysplast.quantal.tsodyks_markram import (
     Train,
     TsodyksMarkramComparison,
@@ -16,7 +17,8 @@ from ephysplast.quantal.tsodyks_markram import (
 from ephysplast.quantal.variance_mean import VarianceMeanConfig, VarianceMeanResult, measure_variance_mean
 from ephysplast.recording import FloatArray, IntArray
 from ephysplast.result import Result
-from ephysplast.study.release_table import SAME_TIME_S, ReleaseCondition, ReleaseTable
+from ephysplast.study._release_times import SAME_TIME_S
+from ephysplast.study.release_table import ReleaseCondition, ReleaseTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +30,10 @@ _LEAST_PULSES: Final = 3
 _LEAST_SWEEPS: Final = 5
 """The error of a mean over fewer sweeps is hardly known, and the fit takes it as known."""
 _MOST_MISSING: Final = 0.5
+_RECOVERIES: Final = 4.0
+"""After so many time constants less than 2 % of what a train used up is still lacking."""
+_USUAL_S: Final = 5.0
+"""Sweeps are hardly ever nearer than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,10 +203,11 @@ def analyse_release(
         reasons[VARIANCE_MEAN] = why
     trains: list[TrainAnswer] = []
     lacking = {each.name: _trains(each) for each in table.conditions}
+    by_name = {each.name: each for each in table.conditions}
     for name, (made, _) in lacking.items():
         if made:
             fit = fit_tsodyks_markram(made, rng=rng, config=settings.tsodyks_markram, unit=table.unit)
-            trains.append(TrainAnswer(of=name, trains=made, fit=fit))
+            trains.append(TrainAnswer(of=name, trains=made, fit=_with_doubts(fit, made, by_name[name])))
     whys = {name: said for name, (_, said) in lacking.items() if said}
     if whys:
         same = len(set(whys.values())) == 1 and not trains
@@ -216,6 +223,27 @@ def analyse_release(
         reasons=reasons,
         unit=table.unit,
     )
+
+
+def _with_doubts(fit: TsodyksMarkramFit, trains: tuple[Train, ...], condition: ReleaseCondition) -> TsodyksMarkramFit:
+    """Say first which sweeps are left out, and whether sweeps come too soon for a train to start from rest."""
+    told = dict(zip(fit.names, fit.told, strict=True)) if fit.told else {}
+    known = [name for name in ("d_ms", "f_ms") if told.get(name) in ("identified", "loosely", "at least")]
+    slowest = 1e-3 * max((getattr(fit, name).value for name in known), default=0.0)
+    needed = max(float(each.times_s[-1]) for each in trains) + _RECOVERIES * slowest
+    said = [fit.statement]
+    if condition.interval_s < needed:
+        said.insert(
+            0,
+            f"sweeps come every {condition.interval_s:.3g} s, too soon for a train to start from rest: D and A are too "
+            "small, by more than their intervals say",
+        )
+    elif np.isnan(condition.interval_s) and needed > _USUAL_S:
+        said.append(f"this holds only if sweeps come {needed:.2g} s apart or more, so that trains start from rest")
+    few = sum(each.size for each in _alike(condition.times_s) if each.size < _LEAST_SWEEPS)
+    if few:
+        said.append(f"left out: {few} of {len(condition.times_s)} sweeps, whose times fewer than {_LEAST_SWEEPS} share")
+    return replace(fit, statement="; ".join(said))
 
 
 def _comparison(
@@ -234,11 +262,10 @@ def _variance_mean(
     n_pulses = conditions[0].amplitude.shape[1]
     enough = 0 if table.are_phases else len(conditions)
     if n_pulses == 1 and enough < 2:
-        between = (
-            f"{table.before} and {table.after} are phases, between which q and n may change as well as release"
-            if table.are_phases
-            else "there is one condition"
-        )
+        between = "there is one condition"
+        if table.are_phases:
+            phases = listed([each.name for each in conditions])
+            between = f"{phases} are phases, between which q and n may change as well as release"
         return (), f"{between}, and one pulse in a sweep: three or more release conditions are needed, or trains"
     if not all(np.isfinite(each.noise_sd) for each in conditions):
         return (), "the noise is not known, so its variance cannot be taken off"
@@ -246,6 +273,7 @@ def _variance_mean(
         found = measure_variance_mean(
             [each.amplitude[:, 0] for each in conditions],
             noise_sd=np.array([each.noise_sd for each in conditions]),
+            noise_readings=np.array([each.n_noise for each in conditions]),
             rng=rng,
             config=replace(config, same_sweeps=False),
             unit=table.unit,
@@ -267,6 +295,7 @@ def _over_pulses(
     found = measure_variance_mean(
         [condition.amplitude[sweeps, k] for k in pulses],
         noise_sd=condition.noise_sd,
+        noise_readings=condition.n_noise,
         rng=rng,
         config=replace(config, same_sweeps=True),
         unit=unit,

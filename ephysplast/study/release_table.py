@@ -1,9 +1,11 @@
 """Amplitudes under several release conditions, or of trains: a table of sweeps read for what it says of release."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, nan
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +16,9 @@ from ephysplast.experiment import BASELINE, POST
 from ephysplast.fitting._tables import Table, as_word, read_table
 from ephysplast.recording import FloatArray
 from ephysplast.study._amplitude_checks import NO_UNIT, check_signs, noise_readings
-from ephysplast.study._amplitude_columns import Found, find_columns, is_extremum, time_factor
-from ephysplast.study._amplitude_rows import Sweeps, numbers_in, place_sweeps, side_by_side, usual_phase
+from ephysplast.study._amplitude_columns import Found, find_columns, is_extremum
+from ephysplast.study._amplitude_rows import Sweeps, Told, place_sweeps, usual_phase
+from ephysplast.study._release_times import SAME_TIME_S, pulse_times, sweep_interval
 
 ALL_SWEEPS: Final = "all sweeps"
 """What the one condition of a table without conditions is called."""
@@ -25,8 +28,6 @@ _ROLES: Final[Mapping[str, str]] = {
     "pulse_time": r"((pulse|stimulus|stim)_(time|onset)|(time|onset)_of_pulse)(_m?s)?",
 }
 _INDUCTION: Final = ("induction", "pairing")
-SAME_TIME_S: Final = 5e-4
-"""Times of pulses are told apart from this difference on; recorded triggers jitter by less."""
 _FEW_READINGS: Final = 10
 
 
@@ -44,12 +45,18 @@ class ReleaseCondition:
         When each pulse came after the first of its sweep; NaN where that is not known.
     noise_sd : float
         Standard deviation of the noise of an amplitude; NaN where it is not known.
+    n_noise : float
+        Readings that it is from; infinite where it was stated.
+    interval_s : float
+        Usual interval between the starts of sweeps; NaN where the table does not say it.
     """
 
     name: str
     amplitude: FloatArray
     times_s: FloatArray
     noise_sd: float
+    n_noise: float = inf
+    interval_s: float = nan
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,30 +89,24 @@ class ReleaseTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseTold:
+class ReleaseTold(Told):
     """What the caller says of a table that the table does not; empty or None where nothing is said.
 
     Attributes
     ----------
-    unit : str
-        Of the amplitudes.
-    time_unit : str
-        Of the column of pulse times: ``"ms"``, ``"s"``.
+    unit, time_unit : str
+        Of the amplitudes, and of the column of pulse times.
+    baseline, post : str
+        The table's own words for the two conditions to be compared.
     noise_sd : float or None
         Standard deviation of the noise of an amplitude, in the unit that the table has; wins over its columns.
     frequency_hz, interval_ms : float or None
         Of regular trains; win over a column of times. One of the two.
-    baseline, post : str
-        The table's own words for the two conditions to be compared.
     """
 
-    unit: str = ""
-    time_unit: str = ""
     noise_sd: float | None = None
     frequency_hz: float | None = None
     interval_ms: float | None = None
-    baseline: str = ""
-    post: str = ""
 
     def __post_init__(self) -> None:
         """Refuse intervals that cannot be."""
@@ -114,6 +115,9 @@ class ReleaseTold:
         for name, value in (("frequency", self.frequency_hz), ("interval", self.interval_ms)):
             if value is not None and not 0.0 < value < np.inf:
                 raise SettingsError(f"the {name} of the train is impossible", got=f"{value:g}", wanted="above 0")
+        if self.interval_s is not None and self.interval_s < SAME_TIME_S:
+            got = f"{1e3 * self.interval_s:g} ms"
+            raise SettingsError("the pulses of the train are nearer than pulses can be", got=got, wanted="ms, or Hz")
 
     @property
     def interval_s(self) -> float | None:
@@ -208,28 +212,26 @@ def _words(held: Table, found: Found, role: str) -> list[str]:
 
 def _one(name: str, rows: Table, found: Found, told: ReleaseTold) -> ReleaseTable:
     rows, words, notes = _without_induction(rows, *_conditions(rows, found, told))
-    sweeps, place = place_sweeps(rows, found, told.unit, phases=words)
-    times_s, timing = _pulse_times(rows, found, told, place, sweeps.amplitude)
-    used = np.array([each == OK for each in sweeps.excluded]) & np.isfinite(sweeps.amplitude).any(axis=1)
-    if not used.any():
-        raise EphysplastError(
-            f"the column '{found.amplitudes[0]}' has no amplitude that may be used", wanted="numbers in some sweeps"
-        )
-    amplitude, direction = _along(sweeps, used)
+    sweeps, times_s, timing = _used(rows, found, told, words)
+    direction = -1.0 if float(np.nansum(sweeps.amplitude)) < 0.0 else 1.0
+    amplitude = direction * sweeps.amplitude
     noise, noise_said = noise_readings(sweeps, found, told.noise_sd, lost="variance–mean is not possible")
-    signs = check_signs(sweeps, amplitude, used, noise, found)
-    timely = {each: _timely(sweeps, used & (sweeps.phase == each)) for each in _in_order(words, told)}
+    signs = check_signs(sweeps, amplitude, np.ones(len(amplitude), dtype=np.bool_), noise, found)
+    stated = told.noise_sd is not None or "noise" not in found.roles
     conditions = tuple(
         ReleaseCondition(
             name=each,
             amplitude=amplitude[here],
             times_s=times_s[here],
-            noise_sd=_noise_sd(noise[here], noise[used]),
+            **_noise_of(noise[here], noise, stated=stated),
+            interval_s=sweep_interval(sweeps, here, found),
         )
-        for each, here in timely.items()
-        if here.size
+        for each in _in_order(words, told)
+        if (here := _timely(sweeps, sweeps.phase == each)).size
     )
-    before, after, are_phases = _compared(tuple(each.name for each in conditions), told)
+    before, after, are_phases = _compared(
+        tuple(each.name for each in conditions), told, by_phase=len(set(_words(rows, found, "phase"))) > 1
+    )
     unused = [each for each in rows.columns if each not in found.used]
     return ReleaseTable(
         name=name,
@@ -241,8 +243,9 @@ def _one(name: str, rows: Table, found: Found, told: ReleaseTold) -> ReleaseTabl
         sentences=(
             f"read: {found.in_words}" + (f"; not used: {', '.join(unused)}" if unused else ""),
             *notes,
+            *_holdings(rows, words),
             *_in_words(conditions, direction, sweeps.unit or NO_UNIT, found),
-            timing,
+            *timing,
             *noise_said,
             *signs,
         ),
@@ -252,7 +255,7 @@ def _one(name: str, rows: Table, found: Found, told: ReleaseTold) -> ReleaseTabl
 def _conditions(rows: Table, found: Found, told: ReleaseTold) -> tuple[list[str], list[str]]:
     """Return the condition of each row: from the column of conditions, else of phases, else all are one."""
     known = {role: _words(rows, found, role) for role in ("condition", "phase") if role in found.roles}
-    several = [role for role, words in known.items() if len(set(words)) > 1]
+    several = [role for role, words in known.items() if len({each.lower() for each in words}) > 1]
     if len(several) > 1:
         names = [found.roles[role] for role in several]
         raise EphysplastError(
@@ -264,7 +267,8 @@ def _conditions(rows: Table, found: Found, told: ReleaseTold) -> tuple[list[str]
     if not known:
         return [ALL_SWEEPS] * len(rows.row), ["no column of conditions: all sweeps are taken for one condition"]
     role = (several or list(known))[0]
-    words = known[role]
+    spelt: dict[str, str] = {}
+    words = [spelt.setdefault(word.lower(), word) for word in known[role]]
     empty = next((i for i, word in enumerate(words) if not word), None)
     if empty is not None:
         raise EphysplastError(
@@ -289,75 +293,53 @@ def _without_induction(rows: Table, words: list[str], notes: list[str]) -> tuple
     return rows.chosen(keep), [words[i] for i in keep], [*notes, *left]
 
 
-def _pulse_times(
-    rows: Table, found: Found, told: ReleaseTold, place: Sequence[int], amplitude: FloatArray
-) -> tuple[FloatArray, str]:
-    """Return when each pulse came after the first of its sweep, and how that is known."""
-    n_sweeps, n_pulses = amplitude.shape
-    if told.interval_s is not None:
-        regular = told.interval_s * np.arange(n_pulses, dtype=np.float64)
-        said = f"pulses every {1e3 * told.interval_s:.4g} ms, as told"
-        return np.tile(regular, (n_sweeps, 1)), said
-    role = next((each for each in ("pulse_time", "interval") if each in found.roles), None)
-    if n_pulses == 1:
-        return np.zeros((n_sweeps, 1)), "one pulse in a sweep"
-    if role is None or "pulse" not in found.roles:
-        lost = f"'{found.roles[role]}' has one time for all pulses of a row, " if role else ""
-        return (
-            np.full((n_sweeps, n_pulses), np.nan),
-            f"{lost}the times of the pulses are not known: add a column pulse_time_s with a row per pulse, or give "
-            "--interval-ms or --frequency-hz",
-        )
-    name = found.roles[role]
-    factor = (1e-3 if name.lower().rstrip(")] ").endswith("ms") else 1.0) if role == "interval" else 0.0
-    factor = factor or time_factor(name, told.time_unit)
-    written = side_by_side(rows, found, place, numbers=factor * np.array(numbers_in(rows, name))[:, None])
-    if role == "interval":
-        written[:, 0] = np.where(np.isfinite(written[:, 0]), written[:, 0], 0.0)
-    _check_times(written, amplitude, rows, name, place)
-    return written - written[:, :1], f"the times of the pulses are from '{name}'"
-
-
-def _check_times(times_s: FloatArray, amplitude: FloatArray, rows: Table, name: str, place: Sequence[int]) -> None:
-    """Refuse times that do not ascend, and a response in a train that has none: it used up what later ones lack."""
-    responses = np.isfinite(amplitude)
-    lost = np.flatnonzero((responses & ~np.isfinite(times_s)).any(axis=1) & (responses.sum(axis=1) > 1))
-    if lost.size:
+def _used(
+    rows: Table, found: Found, told: ReleaseTold, words: Sequence[str]
+) -> tuple[Sweeps, FloatArray, tuple[str, ...]]:
+    """Return the sweeps that are used with their pulses' times: what is said of the noise is then said of them."""
+    made, place = place_sweeps(rows, found, told.unit, phases=words)
+    used = np.array([each == OK for each in made.excluded]) & np.isfinite(made.amplitude).any(axis=1)
+    if not used.any():
         raise EphysplastError(
-            f"the column '{name}' has no time for some of the responses of a train",
-            got=f"the sweep of row {rows.row[list(place).index(int(lost[0]))]}",
-            wanted="a time for every pulse",
-            remedy="fill it in, or give --interval-ms",
+            f"the column '{found.amplitudes[0]}' has no amplitude that may be used", wanted="numbers in some sweeps"
         )
-    for k, each in enumerate(times_s):
-        known = each[np.isfinite(each)]
-        if (np.diff(known) <= 0.0).any() or (known.size and not np.isfinite(each[0])):
-            raise EphysplastError(
-                f"the times of the pulses in the column '{name}' do not ascend",
-                got=f"{', '.join(f'{1e3 * value:.4g}' for value in each[:8])} ms in the sweep of row "
-                f"{rows.row[list(place).index(k)]}",
-                wanted="the time of every pulse within its sweep, later for later pulses",
-                remedy="write times counted from one moment and not from pulse to pulse, or give --interval-ms",
-            )
-
-
-def _along(sweeps: Sweeps, used: NDArray[np.bool_]) -> tuple[FloatArray, float]:
-    """Turn amplitudes along the mean of all: a condition of little release has no clear sign of its own."""
-    direction = -1.0 if float(np.nansum(sweeps.amplitude[used])) < 0.0 else 1.0
-    return direction * sweeps.amplitude, direction
+    times_s, timing = pulse_times(
+        rows, found, place, sweeps=made, used=used, interval_s=told.interval_s, time_unit=told.time_unit
+    )
+    kept = replace(
+        made,
+        phase=made.phase[used],
+        file=tuple(made.file[i] for i in np.flatnonzero(used)),
+        sweep=made.sweep[used],
+        time_s=made.time_s[used],
+        amplitude=made.amplitude[used],
+        noise=made.noise[used],
+        noise_sd=made.noise_sd[used],
+        excluded=(OK,) * int(used.sum()),
+    )
+    return kept, times_s[used], timing
 
 
 def _timely(sweeps: Sweeps, here: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the sweeps of one condition in order of their times, or as they stand in the table."""
+    """Return the sweeps of one condition in order of their times, else of files as they come and numbers."""
     at = np.flatnonzero(here)
-    return at[np.argsort(sweeps.time_s[at], kind="stable")] if sweeps.timed else at
+    if sweeps.timed:
+        return at[np.argsort(sweeps.time_s[at], kind="stable")]
+    files = {each: i for i, each in enumerate(dict.fromkeys(sweeps.file))}
+    return at[np.lexsort((sweeps.sweep[at], np.array([files[sweeps.file[i]] for i in at])))]
 
 
-def _noise_sd(own: FloatArray, every: FloatArray) -> float:
+class _Noise(TypedDict):
+    noise_sd: float
+    n_noise: float
+
+
+def _noise_of(own: FloatArray, every: FloatArray, *, stated: bool) -> _Noise:
     """Return the SD of a condition's readings; of all the cell's where it has only a few."""
-    readings = own if np.isfinite(own).sum() >= _FEW_READINGS else every
+    readings = own if np.isfinite(own).sum() >= (2 if stated else _FEW_READINGS) else every
     readings = readings[np.isfinite(readings)]
-    return float(readings.std(ddof=1)) if readings.size > 1 else float("nan")
+    sd = float(readings.std(ddof=1)) if readings.size > 1 else nan
+    return {"noise_sd": sd, "n_noise": inf if stated else float(readings.size)}
 
 
 def _in_order(words: Sequence[str], told: ReleaseTold) -> list[str]:
@@ -375,12 +357,28 @@ def _meant(word: str, told: ReleaseTold) -> str:
     return usual if usual not in own.values() else ""
 
 
-def _compared(names: tuple[str, ...], told: ReleaseTold) -> tuple[str, str, bool]:
+def _compared(names: tuple[str, ...], told: ReleaseTold, *, by_phase: bool) -> tuple[str, str, bool]:
     """Return which two conditions are to be compared, and whether they are phases of an experiment."""
     meant = {phase: [name for name in names if _meant(name, told) == phase] for phase in (BASELINE, POST)}
     if all(len(each) == 1 for each in meant.values()):
         return meant[BASELINE][0], meant[POST][0], True
-    return (names[0], names[1], False) if len(names) == 2 else ("", "", False)
+    # "post 10 min" and "post 30 min" name no phase to compare, but they are no release conditions either.
+    firsts = {usual_phase(re.split(r"[^a-z]", name.lower())[0]) for name in names}
+    are_phases = by_phase or firsts >= {BASELINE, POST}
+    return (names[0], names[1], are_phases) if len(names) == 2 else ("", "", are_phases)
+
+
+def _holdings(rows: Table, words: Sequence[str]) -> list[str]:
+    """Say where conditions differ in a holding that is the same all through each of them."""
+    said = []
+    for name in (each for each in rows.columns if re.match(r"(v_?)?hold", each.lower())):
+        held = dict.fromkeys(zip(words, (as_word(cell) for cell in rows.columns[name]), strict=True))
+        if len(held) == len(set(words)) and len({value for _, value in held}) > 1:
+            said.append(
+                f"'{name}' differs between conditions: q follows the driving force, so neither variance–mean over "
+                "conditions nor the ratio of A speaks of the synapse"
+            )
+    return said
 
 
 def _in_words(conditions: tuple[ReleaseCondition, ...], direction: float, unit: str, found: Found) -> tuple[str, ...]:

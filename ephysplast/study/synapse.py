@@ -19,6 +19,7 @@ from ephysplast.errors import OK, ChannelError, ManifestError, WindowError
 from ephysplast.experiment import (
     BASELINE,
     INDUCTION,
+    MINIMAL,
     Experiment,
     Pathway,
     ResponseKind,
@@ -171,11 +172,12 @@ def _measure_pathway(pathway: Pathway, experiment: Experiment, files: Files, set
             with in_row(segment):
                 pieces[name].append(_measure_piece(segment, experiment, files, settings))
         evoked[name] = join([each.evoked for each in pieces[name]])
-    check_same_pulses(evoked)
+    # Of minimal stimulation the first response alone says how large a quantum is.
+    pulses = evoked[BASELINE].n_pulses if BASELINE in evoked else 0
+    check_same_pulses({name: each for name, each in evoked.items() if name != MINIMAL or each.n_pulses > pulses})
     for name in names:
-        responses[name] = measure_responses(
-            evoked[name], polarity=polarity, latency_s=latency_s, config=settings.responses
-        )
+        known = latency_s if latency_s is None else latency_s[: evoked[name].n_pulses]
+        responses[name] = measure_responses(evoked[name], polarity=polarity, latency_s=known, config=settings.responses)
         polarity = responses[name].polarity
         latency_s = responses[name].latency_s if latency_s is None else latency_s
     table, order = _table(pieces, responses)
@@ -232,11 +234,12 @@ def _table(
     order = np.argsort(start_s, kind="stable")
     excluded = [str(flag) for each in results for flag in each.flags[:, 0]]
     files = [piece.segment.path.name for piece in every for _ in piece.evoked.sweeps]
+    n_pulses = responses[BASELINE].amplitude.shape[1]
     table = SweepTable(
         unit=results[0].unit,
         phase=np.array([name for name, group in pieces.items() for piece in group for _ in piece.evoked.sweeps])[order],
         time_s=start_s[order] - origin_s,
-        amplitude=np.concatenate([each.amplitude for each in results])[order],
+        amplitude=np.concatenate([_widened(each.amplitude, n_pulses) for each in results])[order],
         noise=np.concatenate([each.noise for each in results])[order],
         interval_s=responses[BASELINE].interval_s,
         rs_mohm=np.concatenate([each.test_pulse.rs_mohm for each in every])[order],
@@ -247,6 +250,11 @@ def _table(
         sweep=np.concatenate([piece.evoked.sweeps for piece in every])[order] + 1,
     )
     return table, order
+
+
+def _widened(amplitude: FloatArray, n_pulses: int) -> FloatArray:
+    """Add pulses that were not given, as NaN."""
+    return np.pad(amplitude, ((0, 0), (0, n_pulses - amplitude.shape[1])), constant_values=np.nan)
 
 
 def _refused(measured: PathwayMeasurement) -> Verdict | None:

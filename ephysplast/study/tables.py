@@ -277,7 +277,7 @@ def _pathway_responses(measured: "PathwayMeasurement") -> "pd.DataFrame":
     frames = []
     for phase, each in measured.phases.items():
         used = measured.table.of_phase(phase)
-        amplitude = measured.table.amplitude[used]
+        amplitude = measured.table.amplitude[used][:, : each.responses.amplitude.shape[1]]
         counts = np.isfinite(amplitude).sum(axis=0)
         shape = {name: getattr(each.responses, name) for name in SHAPE_COLUMNS}
         frame = pd.DataFrame({"pulse": np.arange(1, each.responses.amplitude.shape[1] + 1), **shape})

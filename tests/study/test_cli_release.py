@@ -53,6 +53,17 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A run with figures: trains of a cell with a hostile name, and a cell of which nothing can be said."""
+    folder = tmp_path_factory.mktemp("odd")
+    single = cell(2, conditions=(("all", 0.5),)).assign(cell="=1+1")
+    cells = pd.concat([phases(1).assign(cell=HOSTILE), single])
+    cells.to_csv(folder / "odd.csv", index=False, sep=";", decimal=",", encoding="cp1252")
+    said = run(folder / "odd.csv", "-o", folder / "new" / "folder", "--frequency-hz", "20")
+    return said, folder / "new" / "folder"
+
+
 def run(*words, code=0):
     """Return what was printed; the mistakes of a user come out as the errors that the command line writes."""
     result = CliRunner().invoke(APP, [str(each) for each in words])
@@ -62,19 +73,24 @@ def run(*words, code=0):
     return result.output
 
 
-def test_trains_are_read_aloud_fitted_compared_and_written(folder):
-    out = folder / "new" / "folder"
-    said = run(folder / "one.csv", "-o", out, "--frequency-hz", "20", "--no-figures")
+def of_trains(path):
+    """Return the rows of the cell that has trains."""
+    rows = pd.read_csv(path)
+    return rows[rows["experiment"] == HOSTILE]
+
+
+def test_trains_are_read_aloud_fitted_compared_and_written(odd):
+    said, out = odd
     assert "sweeps of 4 pulses: 60 (baseline) and 60 (post)" in said
     assert "pulses every 50 ms, as told" in said
     assert "responses are negative" in said
     assert "CV of 0.3 within and 0.3 between sites" in said
-    assert {each.name for each in out.iterdir()} == {"tsodyks_markram.csv", "variance_mean.csv"}
-    points = pd.read_csv(out / "variance_mean.csv")
+    assert {each.name for each in out.glob("*.csv")} == {"tsodyks_markram.csv", "variance_mean.csv"}
+    points = of_trains(out / "variance_mean.csv")
     assert points["condition"].tolist() == 2 * [f"pulse {k}" for k in (1, 2, 3, 4)]
     assert points["of"].tolist() == 4 * ["baseline"] + 4 * ["post"]
     assert set(points["unit"]) == {"pA"}
-    rows = pd.read_csv(out / "tsodyks_markram.csv")
+    rows = of_trains(out / "tsodyks_markram.csv")
     assert rows["condition"].unique().tolist() == ["baseline", "post", "post / baseline"]
     fit = rows[rows["condition"] == "post"].set_index("quantity")
     assert fit.loc["d", "unit"] == "ms"
@@ -121,13 +137,10 @@ def test_the_seed_decides_and_not_what_else_is_in_the_table(folder):
     assert (numbers(folder / "alone.csv", "--seed", "5") != first).any()
 
 
-def test_figures_have_harmless_names_in_three_formats(tmp_path):
-    trains = phases(1).assign(cell=HOSTILE)
-    single = cell(2, conditions=(("all", 0.5),)).assign(cell="=1+1")
-    pd.concat([trains, single]).to_csv(tmp_path / "odd.csv", index=False)
-    run(tmp_path / "odd.csv", "-o", tmp_path / "out", "--interval-ms", "50")
-    assert set(pd.read_csv(tmp_path / "out" / "variance_mean.csv")["experiment"]) == {HOSTILE, "'=1+1"}
-    figures = [each for each in (tmp_path / "out").iterdir() if each.suffix != ".csv"]
+def test_figures_have_harmless_names_in_three_formats(odd):
+    _, out = odd
+    assert set(pd.read_csv(out / "variance_mean.csv")["experiment"]) == {HOSTILE, "'=1+1"}
+    figures = [each for each in out.iterdir() if each.suffix != ".csv"]
     # The second cell has neither conditions nor trains: there is nothing to draw, and the tables say why.
     assert sorted(each.suffix for each in figures) == [".pdf", ".png", ".svg"]
     assert all(re.fullmatch(r"release_[A-Za-z0-9_\-]+\.(png|svg|pdf)", each.name) for each in figures)
@@ -169,6 +182,18 @@ def test_what_nobody_foresaw_is_an_error_row_with_its_traceback(folder, monkeypa
     row = pd.read_csv(folder / "out" / "variance_mean.csv").set_index("experiment").loc["a"]
     assert row["status"] == "failed: unexpected ZeroDivisionError: division by zero"
     assert "in broken" in row["traceback"]
+
+
+def test_answers_are_kept_when_their_figure_fails(folder, monkeypatch):
+    def broken(*_):
+        raise OSError("no room on the disk")
+
+    monkeypatch.setattr("ephysplast.cli_release._draw", broken)
+    cell(1).assign(cell="a").to_csv(folder / "alone.csv", index=False)
+    run(folder / "alone.csv", "-o", folder / "out", code=1)
+    rows = pd.read_csv(folder / "out" / "variance_mean.csv")
+    assert rows["q"].notna().sum() == 3
+    assert rows["status"].str.contains("no room on the disk").sum() == 1
 
 
 def test_what_was_done_is_kept_when_it_is_interrupted(folder, monkeypatch):

@@ -20,7 +20,7 @@ from ephysplast.classify._release import size_estimate, size_in_words
 from ephysplast.cli_locus import locus
 from ephysplast.errors import OK, EphysplastError, ManifestError, SettingsError
 from ephysplast.experiment import MiniTable
-from ephysplast.quantal import MiniSizeConfig, PosteriorConfig, QuantalSize
+from ephysplast.quantal import MiniSizeConfig, QuantalSize
 from ephysplast.result import Estimate
 from ephysplast.study import analyse_experiment, load_manifest, run_study, settings_from, study_table
 from ephysplast.study.amplitudes import judge_amplitudes, read_amplitudes, with_quantal_size
@@ -37,7 +37,6 @@ from ephysplast.verdict import ReleaseEstimate
 APP = typer.Typer()
 APP.command()(locus)
 LEAST = {"n_first": 100, "n_round": 50, "n_rounds": 1, "effective": 10.0}
-QUICK = ClassifyConfig(locus=LocusConfig(posterior=PosteriorConfig(**LEAST)))
 FAST = settings_from({"classify": {"locus": {"posterior": LEAST, "indices": {"n_boot": 200}}}})
 QUICK_TOML = "[classify.locus.posterior]\n" + "\n".join(f"{name} = {value}" for name, value in LEAST.items())
 # What a detector found: 300 minis, mean 12 pA and CV .5.
@@ -76,14 +75,22 @@ EXPORTS = {
     "no name, one column": ("12.5\n10\n", [12.5, 10.0], ""),
     "potentials": ("mEPSP amplitude (uV)\n500\n250\n", [0.5, 0.25], "mV"),
     "gaps": ("Time (ms),Amplitude (pA)\n1,12.5\n2,\n3,10\n4,nan\n", [12.5, 10.0], "pA"),
+    "unit behind a slash": ("Zeit/ms;Amplitude/nA\n10,5;-0,0125\n20;-0,01\n", [-12.5, -10.0], "pA"),
+    "names of R": ("Time..ms.,Amplitude..mV.\n1,0.5\n2,0.25\n", [0.5, 0.25], "mV"),
+    "volts": ("Time_s,Amplitude_V\n1,0.0005\n2,0.00025\n", [0.5, 0.25], "mV"),
+    "settings above": ("Amplitude\t5\nArea\t3\n\nEvent\tAmplitude (pA)\n1\t12.5\n2\t10\n", [12.5, 10.0], "pA"),
+    "another amplitude": ("Rise amplitude (%),Amplitude,\n%,pA,\n90,12.5,\n\n85,10,\n", [12.5, 10.0], "pA"),
+    "quoted, µ": ('"Event";"Amplitude (µV)"\n"1";"500"\n"2";"250"\n', [0.5, 0.25], "mV"),
+    "a time that was not found": ("Amplitude (pA),Decay (ms)\n12.5,3\n10,Not found\n", [12.5, 10.0], "pA"),
     "typographic minus": ("Amplitude (pA)\n\u221212.5\n\u221210\n", [-12.5, -10.0], "pA"),
 }
 
 
 @pytest.mark.parametrize("case", EXPORTS)
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
 def test_exports_are_read(case, encoding, tmp_path):
     text, amplitudes, unit = EXPORTS[case]
+    text = text if encoding != "cp1252" else text.replace("\u2212", "\u2013")  # the dash that Windows has
     found = read_minis(written(tmp_path / "minis.txt", text, encoding))
     np.testing.assert_allclose(found.amplitude, amplitudes, rtol=1e-12)  # nA → pA rounds the last digit
     assert found.unit == unit
@@ -96,6 +103,25 @@ def test_a_list_without_names_is_read_by_place(tmp_path):
     with pytest.raises(EphysplastError, match=r"minis.asc::3 for the third.*MiniAnalysis"):
         read_minis(path)
     assert read_minis(path, column="3").amplitude.tolist() == [12.5, 1010.5, 10.0]
+
+
+PLACES = {
+    "unit in the name": ("Time (ms),x,Amplitude (nA)\n1,2,0.0125\n2,2,0.01\n", [12.5, 10.0], "pA"),
+    "a row of units": ("Time,x,Amplitude\nms,,uV\n1,2,500\n2,2,250\n", [0.5, 0.25], "mV"),
+    "Clampfit": ('ATF\t1.0\n0\t3\n"Trace"\t"Time"\t"Peak Amp (nA)"\n1\t1\t0.0125\n1\t2\t0.01\n', [12.5, 10.0], "pA"),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_a_place_does_not_hide_the_unit(case, tmp_path):
+    text, amplitudes, unit = PLACES[case]
+    found = read_minis(written(tmp_path / "m.csv", text), column="3")
+    np.testing.assert_allclose(found.amplitude, amplitudes, rtol=1e-12)  # nA → pA rounds the last digit
+    assert found.unit == unit
+
+
+def test_the_place_of_a_lone_column_does_not_cut_decimal_commas(tmp_path):
+    assert read_minis(written(tmp_path / "m.csv", "12,5\n10,5\n"), column="1").amplitude.tolist() == [12.5, 10.5]
 
 
 def test_xlsx_is_read(tmp_path):
@@ -124,6 +150,18 @@ BAD = {
     "text": ("Amplitude (pA)\n12\nn.s.\n", "'Amplitude .pA. of minis.txt' is not a number.*'n.s.' in row 3"),
     "both signs": ("Amplitude (pA)\n12\n10\n-9\n11\n", "minis of both signs.*1 of 4 unlike.*−9 in row 4"),
     "zero": ("Amplitude (pA)\n-12\n0\n-10\n", "both signs, or of none.*0 in row 3"),
+    "decimal commas between commas": ("Time (ms),Amplitude (pA)\n10,5,12,5\n", "row 2 has more cells than row 1"),
+    "thousands between commas": ("Time,Amplitude\n900.5,12\n1,100.25,12\n", "row 3 has more cells than row 1"),
+    "rows that R named": ("Amplitude\tTime\n1\t12.5\t10\n2\t10\t20\n", "row 2 has more cells than row 1"),
+    "points and commas": ("Event\tAmplitude (pA)\n1\t12.5\n2\t1,012\n", "points and commas.*'12.5' and '1,012'"),
+    "per cent": ("Event,Amplitude\n1,12%\n2,100%\n", "is in per cent"),
+    "a sum": ("Event,Amplitude (pA)\n1,12\n2,10\nSum,22\n", "row 4 holds statistics.*'Sum'"),
+    "a count": ("Event;Time;Amplitude\n1;1,5;12\n2;2,5;10\n;N;2\n", "row 4 holds statistics.*'N'"),
+    "mean and SD": ("Trace,Amplitude\na,12\nb,10\nMean \u00b1 SD,11\n", "row 4 holds statistics.*'Mean"),
+    "without a word": ("Event,Amplitude (pA)\n1,12\n2,10\n,22\n", "row 4 holds statistics.*'22'"),
+    "means of cells": ("Cell,Mean amplitude (pA)\na,12\nb,11\n", "no column that holds amplitudes by its name"),
+    "one name twice": ("Amplitude,t,Amplitude\n1,2,3\n4,5,6\n", "several columns.*minis.txt::1, by its place"),
+    "half a quotation": ('Amplitude (pA),Note\n12,ok\n11,"big\n10,ok\n', "row 3 has a cell of several lines"),
     "statistics": ("Event,Amplitude (pA)\n1,12\n2,10\nMean,11\n", "row 4 holds statistics.*'Mean'"),
 }
 
@@ -144,6 +182,10 @@ def test_a_column_that_is_not_there_and_a_file_that_is_not_there(tmp_path):
             read_minis(path, column=column)
     with pytest.raises(EphysplastError, match=r"absent\.csv cannot be opened"):
         read_minis(tmp_path / "absent.csv")
+    with pytest.raises(EphysplastError, match=f"{tmp_path.name}: is a folder"):
+        read_minis(tmp_path)
+    with pytest.raises(EphysplastError, match=r"column 'Charge .pC.' holds no amplitudes.*Got: pC"):
+        read_minis(written(tmp_path / "c.csv", "Amplitude (pA),Charge (pC)\n1,2\n3,4\n"), column="Charge (pC)")
     with pytest.raises(EphysplastError, match="not a text file"):
         read_minis(written(tmp_path / "b.csv", "a\0b"))
 
@@ -212,6 +254,8 @@ def test_minimal_stimulation_holds_the_quantal_size_for_any_number_of_sites():
     assert size_from_minimal(np.full(5, np.nan), np.zeros(5), unit="pA", rng=rng) is None
     unmeasured = size_from_minimal(amplitude, np.full(400, np.nan), unit="pA", rng=rng)
     assert "noise of the sweeps of the phase minimal was not measured" in unmeasured.status
+    reversed_ = size_from_minimal(-amplitude, rng.normal(0.0, 1.0, 400), unit="pA", rng=rng)
+    assert "the responses go the other way: a mean of \u2212" in reversed_.status
 
 
 def test_a_size_is_said_with_its_interval_and_against_what_was_found():
@@ -264,11 +308,22 @@ def run(*words, code=0):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    # The settings of the file, read once.
+    monkeypatch.setattr("ephysplast.study.settings.load_settings", lambda _: FAST)
     cell(1).to_csv(tmp_path / "cells.csv", index=False)
     written(tmp_path / "settings.toml", QUICK_TOML)
     table(tmp_path)
     return tmp_path
+
+
+def test_one_size_for_several_cells_is_said(folder, monkeypatch):
+    monkeypatch.setattr("ephysplast.cli_locus._judge", lambda *_: None)
+    monkeypatch.setattr("ephysplast.cli_locus._report", lambda *_: None)
+    pd.concat([cell(seed).assign(cell=str(seed)) for seed in (1, 2)]).to_csv(folder / "cells.csv", index=False)
+    for words in (["--minis", folder / "minis.csv"], ["--quantal-size", 12]):
+        assert "one quantal size is taken for all 2 cells" in run(folder / "cells.csv", *words, "-o", folder / "out")
+    assert "one quantal size" not in run(folder / "cells.csv", "-o", folder / "out")
 
 
 def row_of(folder):
@@ -325,6 +380,24 @@ def test_sweeps_of_minimal_stimulation_are_not_judged_and_say_how_large_a_quantu
     assert "no quantal size was used: " in unused["locus_sentence"]
 
 
+def test_minimal_stimulation_in_another_unit_is_refused_and_that_of_the_control_pathway_is_not_judged(folder):
+    rng = np.random.default_rng(5)
+    amplitude, noise = 12.0 * rng.binomial(1, 0.4, 100) + rng.normal(0.0, 1.0, 100), rng.normal(0.0, 1.0, 100)
+    minimal = pd.DataFrame({"time_s": 1e4 + np.arange(100.0), "phase": "minimal", "noise_pA": noise})
+    minimal["amplitude_pA"] = -amplitude
+    small = minimal.assign(amplitude_pA=-1e-3 * amplitude, noise_pA=1e-3 * noise)  # nA under a name that says pA
+    pd.concat([cell(1), small]).to_csv(folder / "cells.csv", index=False)
+    run(folder / "cells.csv", "-o", folder / "out", "--no-figures", code=1)
+    assert "out of all measure" in row_of(folder)["status"]
+    test, control = (pd.concat([cell(seed), minimal]) for seed in (1, 2))
+    pathways = pd.concat([test.assign(pathway="test"), control.assign(pathway="control")])
+    pathways.to_csv(folder / "cells.csv", index=False)
+    run(folder / "cells.csv", "-o", folder / "out", "--no-figures")
+    row = row_of(folder)
+    assert (row["n_baseline"], row["n_post"]) == (60, 120)
+    assert "100 sweeps of minimal stimulation" in row["notes"]
+
+
 def test_the_users_own_word_for_a_phase_may_be_minimal(folder):
     cell(1).replace({"phase": {"baseline": "minimal"}}).to_csv(folder / "cells.csv", index=False)
     run(folder / "cells.csv", "--baseline", "minimal", "-o", folder / "out", "--no-figures")
@@ -336,6 +409,7 @@ def test_the_users_own_word_for_a_phase_may_be_minimal(folder):
     [
         (["--minis", "minis.csv", "--quantal-size", "12"], SettingsError, "both say how large"),
         (["--quantal-size", "-3"], SettingsError, "--quantal-size is impossible"),
+        (["--quantal-size", "inf"], SettingsError, "--quantal-size is impossible"),
         (["--quantal-size", "nan"], SettingsError, "--quantal-size is impossible"),
         (["--minis", "none.csv"], EphysplastError, "none.csv cannot be opened"),
         (["--minis", "minis.csv::Ampl"], EphysplastError, "has no column .Ampl."),
@@ -414,6 +488,7 @@ def manifest(sample_data, folder, name="m.csv", **columns):
         rows = [row for row in csv.DictReader(file) if row["experiment"] == NAME]
     for row in rows:
         row["file"] = str((sample_data / row["file"]).resolve())
+        row["opsin"] = "yes"  # one pulse is weighed, which takes a third of the time and concerns no size
         row |= {key: value(row) if callable(value) else value for key, value in columns.items()}
     with (folder / name).open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
@@ -439,7 +514,7 @@ def test_minis_of_a_manifest_are_the_prior_and_the_tables_say_so(sample_data, tm
     assert "quantal size beforehand" in row["locus_sentence"]
     # The same minis beside the study's own sweeps: the same prior, and the same question.
     written(tmp_path / "s.toml", QUICK_TOML)
-    words = ["--minis", tmp_path / "sub" / "minis.csv", "-s", tmp_path / "s.toml", "--no-figures"]
+    words = ["--minis", tmp_path / "sub" / "minis.csv", "-s", tmp_path / "s.toml", "--no-figures", "--opsin"]
     run(tmp_path / "out" / "sweeps.csv", *words, "-o", tmp_path / "table")
     (again,) = pd.read_csv(tmp_path / "table" / "locus.csv").to_dict("records")
     for ours, theirs in (("prior q", "prior_q"), ("prior q low", "prior_q_low"), ("prior q high", "prior_q_high")):
@@ -470,7 +545,7 @@ def test_a_phase_of_minimal_stimulation_never_enters_baseline_or_post(sample_dat
     with (sample_data / "manifest.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["experiment"] == NAME]
     n = int(pd.read_csv(sample_data / "truth.csv").set_index("experiment").loc[NAME, "baseline_sweeps"])
-    rows = [{**row, "file": str((sample_data / row["file"]).resolve())} for row in rows]
+    rows = [{**row, "file": str((sample_data / row["file"]).resolve()), "opsin": "yes"} for row in rows]
     baseline = next(row for row in rows if row["phase"] == "baseline")
     split = [{**baseline, "phase": "Minimal stimulation", "sweeps": "1-40"}, {**baseline, "sweeps": f"41-{n}"}]
     path = tmp_path / "m.csv"
@@ -482,6 +557,34 @@ def test_a_phase_of_minimal_stimulation_never_enters_baseline_or_post(sample_dat
     assert (
         "of minimal stimulation" in result.verdict.locus_sentence or "no quantal size" in result.verdict.locus_sentence
     )
+
+
+def test_minimal_stimulation_may_have_one_pulse(sample_data, tmp_path):
+    path = manifest(sample_data, tmp_path)
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+    baseline = next(row for row in rows if row["phase"] == "baseline")
+    # The truth of the sample: pulses at 30 and 80 ms; the same sweeps, read at one.
+    minimal = {**baseline, "phase": "minimal_stimulation", "sweeps": "1-40", "stimulus": "0.03"}
+    split = [minimal, {**baseline, "sweeps": "41-60"}, *(row for row in rows if row is not baseline)]
+    both = {}
+    for name, first in (("one", minimal), ("two", {**minimal, "stimulus": "auto"})):
+        pd.DataFrame([first, *split[1:]]).to_csv(path, index=False)
+        (outcome,) = run_study(load_manifest(path), tmp_path / name, settings=FAST, figures=False)
+        assert not outcome.failed, outcome.message
+        responses = study_table(tmp_path / name, "responses").set_index(["phase", "pulse"])
+        both[name] = responses["mean_amplitude"]
+    assert both["one"].loc["minimal"].index.tolist() == [1]
+    assert both["one"].loc["baseline"].index.tolist() == [1, 2]
+    # The stimulus is found to 1 ms, and the reading is taken at the latency of the mean response.
+    assert both["one"]["minimal", 1] == pytest.approx(both["two"]["minimal", 1], rel=0.05)
+    assert both["one"]["baseline", 2] == pytest.approx(both["two"]["baseline", 2], rel=1e-12)
+
+
+@pytest.mark.parametrize("word", ["n/a", "?", "\u2013", "unknown"])
+def test_a_column_that_says_nothing_is_no_second_size(word, sample_data, tmp_path):
+    assert loaded(sample_data, tmp_path, minis=word, quantal_size="12").minis is None
+    assert loaded(sample_data, tmp_path, minis="minis.csv", quantal_size=word).minis.path.name == "minis.csv"
+    assert loaded(sample_data, tmp_path, quantal_size=word, response="fEPSP").response == "fEPSP"
 
 
 @pytest.mark.parametrize(

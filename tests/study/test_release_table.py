@@ -6,13 +6,16 @@ import pytest
 
 from ephysplast.errors import OK, EphysplastError, SettingsError
 from ephysplast.experiment import SweepTable
-from ephysplast.quantal import VarianceMeanConfig
+from ephysplast.quantal import VarianceMeanConfig, measure_variance_mean
+from ephysplast.quantal.tsodyks_markram import TsodyksMarkramConfig
 from ephysplast.study.release_answers import ReleaseConfig, analyse_release
 from ephysplast.study.release_table import ReleaseTold, read_release
 
 NOISE = 2.0
 PLAIN = ReleaseConfig(variance_mean=VarianceMeanConfig(cv_within=0.0, cv_between=0.0))
 """The simulator below has quanta of one size."""
+QUICK = ReleaseConfig(tsodyks_markram=TsodyksMarkramConfig(n_draws=200, n_moves=3.0))
+"""Where the fit of a condition is not looked at."""
 
 
 def simulated(rng, times_s, *, n=12, u=0.4, q=10.0, d_s=0.5, sweeps=60):
@@ -40,9 +43,10 @@ def long(amplitude, word, rng, *, times_s=None, first=1, sign=-1.0):
     return pd.DataFrame({**columns, "amplitude (pA)": sign * amplitude.reshape(-1), "noise": noise})
 
 
-@pytest.fixture
-def calcium(rng):
+@pytest.fixture(scope="module")
+def calcium():
     """Four release probabilities of eight sites of 10 pA."""
+    rng = np.random.default_rng(11)
     return pd.concat(
         [
             long(10.0 * rng.binomial(8, p, (150, 1)) + rng.normal(0, NOISE, (150, 1)), f"{ca} mM", rng)
@@ -54,9 +58,10 @@ def calcium(rng):
 TRAIN_S = np.append(0.05 * np.arange(7), [0.7, 1.5])
 
 
-@pytest.fixture
-def phases(rng):
+@pytest.fixture(scope="module")
+def phases():
     """Trains with recovery pulses, before and after U went from .25 to .6."""
+    rng = np.random.default_rng(12)
     parts = [simulated(rng, TRAIN_S, u=u) for u in (0.25, 0.6)]
     return pd.concat(
         [long(each, word, rng, times_s=TRAIN_S) for each, word in zip(parts, ("before", "after"), strict=True)]
@@ -211,7 +216,7 @@ def test_failures_alone_have_no_answer(noise, tmp_path, rng):
 def test_without_noise_only_the_trains_are_answered(phases, tmp_path, rng):
     found = read(phases.drop(columns="noise"), tmp_path)
     assert any("variance–mean is not possible" in each for each in found.sentences)
-    answers = analyse_release(found, rng=rng)
+    answers = analyse_release(found, rng=rng, config=QUICK)
     assert "noise is not known" in answers.reasons["variance–mean"]
     assert answers.comparison.call == "U"
     told = read(phases.drop(columns="noise"), tmp_path, told=ReleaseTold(noise_sd=NOISE))
@@ -263,7 +268,113 @@ def test_a_studys_own_sweeps_are_read_pathway_by_pathway(tmp_path, rng):
     assert (before.name, after.name, after.amplitude.shape) == ("baseline", "post", (38, 4))
     np.testing.assert_allclose(before.amplitude, parts[:40])
     np.testing.assert_allclose(before.times_s[0], times)
-    assert analyse_release(found[0], rng=rng).comparison.u_ratio.value > 1.0
+    assert analyse_release(found[0], rng=rng, config=QUICK).comparison.u_ratio.value > 1.0
+
+
+def test_a_stated_noise_does_not_depend_on_what_is_excluded(phases, tmp_path):
+    # Every second sweep is excluded: what is left of the readings that stand for a stated SD has one sign.
+    frame = phases.drop(columns="noise").assign(exclude=np.where(phases["sweep"] % 2, "x", ""))
+    for each in read(frame, tmp_path, told=ReleaseTold(noise_sd=NOISE)).conditions:
+        assert each.noise_sd == pytest.approx(NOISE)
+        assert each.n_noise == np.inf
+    assert read(phases, tmp_path).conditions[0].n_noise == 60
+
+
+@pytest.mark.parametrize("pulse", [1, 4])
+def test_a_pulse_whose_row_is_missing_was_given_all_the_same(pulse, phases, tmp_path):
+    lacking = (phases["sweep"] == 5) & (phases["pulse"] == pulse)
+    found = read(phases[~lacking], tmp_path)
+    for each in found.conditions:
+        np.testing.assert_allclose(each.times_s, np.tile(TRAIN_S, (60, 1)), atol=1e-12)
+        assert np.argwhere(np.isnan(each.amplitude)).tolist() == [[4, pulse - 1]]
+    assert any(each.startswith("2 sweeps lack the row of a pulse") for each in found.sentences)
+
+
+def test_sweeps_that_are_not_used_may_have_any_times(phases, tmp_path):
+    frame = phases.assign(exclude=np.where(phases["sweep"] == 4, "x", ""))
+    frame["pulse_time_s"] = frame["pulse_time_s"].mask((frame["sweep"] == 4) & (frame["pulse"] == 3), 9.0)
+    assert [each.amplitude.shape for each in read(frame, tmp_path).conditions] == [(59, 9), (59, 9)]
+
+
+def test_without_times_sweeps_are_in_the_order_of_their_numbers(phases, tmp_path, rng):
+    plain, mixed = read(phases, tmp_path), read(phases.sample(frac=1.0, random_state=rng), tmp_path)
+    after = {each.name: each for each in mixed.conditions}
+    for each in plain.conditions:
+        np.testing.assert_array_equal(each.amplitude, after[each.name].amplitude)
+
+
+def test_words_that_differ_in_case_are_one_condition(phases, tmp_path):
+    frame = phases.assign(condition=phases["condition"].where(phases["sweep"] < 30, phases["condition"].str.upper()))
+    found = read(frame, tmp_path)
+    assert [(each.name, len(each.amplitude)) for each in found.conditions] == [("before", 60), ("after", 60)]
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [("phase", ("baseline", "early", "late")), ("condition", ("Control", "post 10 min", "post 30 min"))],
+)
+def test_phases_are_no_release_conditions(column, words, calcium, tmp_path, rng):
+    meant = dict(zip(calcium["condition"].unique(), words, strict=False))
+    frame = calcium.assign(condition=calcium["condition"].map(meant)).dropna(subset="condition")
+    answers = analyse_release(read(frame.rename(columns={"condition": column}), tmp_path), rng=rng)
+    assert not answers.variance_mean
+    assert f"{words[1]} and {words[2]} are phases" in answers.reasons["variance–mean"]
+
+
+def test_quanta_that_differ_between_conditions_lie_on_no_parabola(calcium, tmp_path, rng):
+    # Half of the driving force in the two conditions of high release.
+    share = np.where(calcium["condition"].isin(["2 mM", "4 mM"]), 0.5, 1.0)
+    frame = calcium.assign(**{"amplitude (pA)": share * calcium["amplitude (pA)"], "V_hold (mV)": -70.0 * share})
+    found = read(frame, tmp_path)
+    assert any("'V_hold (mV)' differs between conditions" in each for each in found.sentences)
+    (only,) = analyse_release(found, rng=rng, config=PLAIN).variance_mean
+    assert "do not lie on one parabola" in only.result.status
+    assert np.isnan([only.result.q.value, only.result.n.value]).all()
+    assert np.isfinite(only.result.variance).all()
+    same = read(calcium.assign(holding=calcium["sweep"]), tmp_path)
+    assert not any("differs between conditions" in each for each in same.sentences)
+
+
+def test_noise_that_few_readings_tell_widens_the_intervals(rng):
+    sweeps = [10.0 * rng.binomial(8, p, 150) + rng.normal(0, 20.0, 150) for p in (0.1, 0.5, 0.9)]
+    how = {"noise_sd": [20.0] * 3, "config": PLAIN.variance_mean}
+    known, read_off = (
+        measure_variance_mean(sweeps, rng=np.random.default_rng(3), noise_readings=each, **how) for each in (np.inf, 30)
+    )
+    # The variance of m Gaussian readings has a sampling variance of 2 SD⁴ / (m − 1).
+    np.testing.assert_allclose(read_off.variance_se**2, known.variance_se**2 + 2 * 20.0**4 / 29)
+    assert read_off.q.high - read_off.q.low > 1.5 * (known.q.high - known.q.low)
+    assert read_off.q.low == 0.0
+    assert read_off.statement.startswith("the variance is hardly more than that of the noise, so q is at most")
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "unit", "said"),
+    [(5.0, "s", "sweeps come every 5 s, too soon"), (5.0, "", "only if sweeps come"), (60.0, "min", "")],
+)
+def test_trains_that_do_not_start_from_rest_are_said_to(interval_s, unit, said, tmp_path, rng):
+    frame = long(simulated(rng, TRAIN_S, d_s=2.0), "control", rng, times_s=TRAIN_S)
+    frame[f"time ({unit})" if unit else "time"] = frame["sweep"] * interval_s / (60.0 if unit == "min" else 1.0)
+    statement = analyse_release(read(frame, tmp_path), rng=rng, config=QUICK).trains[0].fit.statement
+    assert said in statement
+    assert ("apart" in statement or "too soon" in statement) == bool(said)
+
+
+def test_sweeps_with_times_of_their_own_are_said_to_be_left_out(tmp_path, rng):
+    frame = long(simulated(rng, TRAIN_S), "control", rng, times_s=TRAIN_S)
+    frame["pulse_time_s"] *= np.where(frame["sweep"] <= 3, 1.5, 1.0)
+    statement = analyse_release(read(frame, tmp_path), rng=rng, config=QUICK).trains[0].fit.statement
+    assert "left out: 3 of 60 sweeps" in statement
+
+
+def test_times_in_another_unit_are_noticed(phases, tmp_path):
+    found = read(phases.assign(pulse_time_s=1e3 * phases["pulse_time_s"]), tmp_path)
+    assert any("is the unit of 'pulse_time_s' right?" in each for each in found.sentences)
+    with pytest.raises(EphysplastError, match="nearer than pulses can be"):
+        read(phases.rename(columns={"pulse_time_s": "pulse_time_ms"}), tmp_path)
+    # Two pulses of a Poisson train may be as near as that.
+    near = phases.assign(pulse_time_s=phases["pulse_time_s"].mask(phases["pulse"] == 2, 4e-4))
+    assert read(near, tmp_path).conditions[0].times_s[0, 1] == pytest.approx(4e-4)
 
 
 def broken(frame, how):
@@ -319,7 +430,12 @@ def test_a_mistake_names_its_column_and_row(how, said, phases, tmp_path):
 
 @pytest.mark.parametrize(
     "told",
-    [{"frequency_hz": 20.0, "interval_ms": 50.0}, {"interval_ms": 0.0}, {"frequency_hz": float("nan")}],
+    [
+        {"frequency_hz": 20.0, "interval_ms": 50.0},
+        {"interval_ms": 0.0},
+        {"interval_ms": 0.05},
+        {"frequency_hz": float("nan")},
+    ],
 )
 def test_impossible_intervals_are_refused(told):
     with pytest.raises(SettingsError):
@@ -342,7 +458,7 @@ def test_the_sample_table_is_made_again_and_holds_its_truth(sample_data, tmp_pat
             mean, error = each.amplitude.mean(axis=0), each.amplitude.std(axis=0) / np.sqrt(made.n_sweeps)
             # Of 40 means one lies beyond 3 standard errors in one table of ten; 4 are beyond chance.
             assert (np.abs(mean - sites.expected(made.pulse_s)) < 4.0 * error).all()
-        answers = analyse_release(read_cell, rng=rng)
+        answers = analyse_release(read_cell, rng=rng, config=QUICK)
         for each in answers.variance_mean:
             sites = made.conditions[-1][1] if each.of in ("conditions", "post") else made.conditions[0][1]
             assert each.result.q.low < sites.q < each.result.q.high

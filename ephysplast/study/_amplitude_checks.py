@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ephysplast._words import minus
-from ephysplast.errors import EphysplastError, SettingsError
+from ephysplast.errors import OK, EphysplastError, SettingsError
 from ephysplast.recording import FloatArray
 from ephysplast.study._amplitude_columns import Found
 from ephysplast.study._amplitude_rows import Sweeps
@@ -31,9 +31,10 @@ def noise_readings(
         if not (np.isfinite(told) and told > 0.0):
             raise SettingsError("the SD of the noise is not possible", got=f"{told:g}", wanted="a number above 0")
         sd = told * (sweeps.factor if np.isfinite(sweeps.factor) else 1.0)
-        made = np.zeros(sweeps.phase.size)
+        made = np.full(sweeps.phase.size, np.nan)
         for phase in _phases(sweeps):
-            made[sweeps.phase == phase] = _readings(int((sweeps.phase == phase).sum()), sd)
+            here = _used(sweeps, phase)
+            made[here] = _readings(int(here.sum()), sd)
         return made, (f"noise SD {sd:.3g} {unit}, as told",)
     if "noise" in found.roles:
         _check_readings(sweeps, found)
@@ -56,12 +57,17 @@ def _stated(sweeps: Sweeps, column: str) -> tuple[FloatArray, tuple[str, ...]]:
         )
     made, said = np.full(sweeps.phase.size, np.nan), []
     for phase in _phases(sweeps):
-        here = sweeps.phase == phase
+        here = _used(sweeps, phase)
         if (here & known).any():
             sd = float(np.sqrt(np.mean(sweeps.noise_sd[here & known] ** 2)))
             made[here] = _readings(int(here.sum()), sd)
             said.append(f"{sd:.3g} in {phase}")
     return made, (f"noise SD {' and '.join(said)} ({sweeps.unit or NO_UNIT}), from '{column}'",)
+
+
+def _used(sweeps: Sweeps, phase: str) -> NDArray[np.bool_]:
+    """Return which sweeps of a phase count: of every other one, readings that alternate would have no spread."""
+    return np.asarray((sweeps.phase == phase) & np.array([each == OK for each in sweeps.excluded], dtype=np.bool_))
 
 
 def _readings(n: int, sd: float) -> FloatArray:
@@ -115,6 +121,7 @@ def check_signs(
             if share > _MINOR:
                 notes.append(f"{100 * share:.0f} % of the responses in {phase} have the other sign, beyond noise")
         first = amplitude[here, 0]
+        first = first[np.isfinite(first)]
         means.append((float(first.mean()), float(first.std()) / np.sqrt(first.size)) if first.size else (0.0, 0.0))
     first, *others = _phases(sweeps)
     (before, _), *later = means

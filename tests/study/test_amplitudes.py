@@ -279,6 +279,14 @@ def test_a_stated_sd_of_the_noise_is_as_good_as_readings(grown, tmp_path):
     assert "noise" in unmeasured.locus_sentence
 
 
+def test_a_stated_noise_holds_where_every_other_sweep_is_left_out(grown, tmp_path):
+    odd = grown.drop(columns="noise_pA").assign(exclude=np.where(grown["sweep"] % 2, "other pathway", ""))
+    for found in (read_one(odd, tmp_path, noise_sd=2.0), read_one(odd.assign(noise_sd=2.0), tmp_path)):
+        for phase in ("baseline", "post"):
+            used = found.table.noise[found.table.used & (found.table.phase == phase)]
+            assert used.std(ddof=1) == pytest.approx(2.0)
+
+
 def test_excluded_sweeps_do_not_count(grown, tmp_path):
     odd = grown.assign(exclude="")
     odd.loc[odd["sweep"] == 3, ["exclude", "amplitude_pA"]] = ["seizure", 4000.0]

@@ -169,6 +169,15 @@ def test_mistakes_are_said_before_anything_is_written(words, said, folder, monke
     assert not (folder / "out").exists()
 
 
+def test_an_interval_is_a_frequency(folder):
+    tables = []
+    for how in (("--interval-ms", "50"), ("--frequency-hz", "20")):
+        run(folder / "one.csv", *how, "-o", folder / "out", "--no-figures")
+        tables.append(pd.read_csv(folder / "out" / "tsodyks_markram.csv"))
+    assert tables[0]["value"].notna().any()
+    pd.testing.assert_frame_equal(*tables)
+
+
 def test_what_nobody_foresaw_is_an_error_row_with_its_traceback(folder, monkeypatch):
     from ephysplast.study import release_answers
 

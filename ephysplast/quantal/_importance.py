@@ -139,14 +139,26 @@ class Search:
         self._target, self._log_first = log_target(self._at), first.log_density(self._at)
         self._log_mixture = self._log_first + np.log(n_first)
         self._past: list[tuple[Kernels, int]] = []
-        enough = _ENOUGH * _WANTED * self._at.shape[1]
-        while len(self._past) < _MOST_LEARNING and not (
-            len(self._past) >= _LEAST_LEARNING and self.known.effective >= enough
-        ):
-            proposal = self._learnt()
-            self._keep(proposal, [self._draw(proposal)])
-        self._proposal = self._learnt()
+        self._proposal: Kernels | None = None
         self._fresh: list[_Draws] = []
+        for _ in range(_LEAST_LEARNING):
+            self.learn()
+
+    def learn(self) -> None:
+        """Draw one round from what is known, and learn from it."""
+        proposal = self._learnt()
+        self._keep(proposal, [self._draw(proposal)])
+
+    @property
+    def rounds(self) -> int:
+        """How often it has learnt."""
+        return len(self._past)
+
+    @property
+    def settled(self) -> bool:
+        """Whether enough draws count for the kernels to be placed by them as they are."""
+        many = self.known.effective >= _ENOUGH * _WANTED * self._at.shape[1]
+        return many or self.rounds >= _MOST_LEARNING
 
     @property
     def known(self) -> Sampled:
@@ -170,6 +182,7 @@ class Search:
 
     def refine(self, effective: float, n_rounds: int) -> int:
         """Draw until `effective` samples count, at most `n_rounds` rounds; return how many it took."""
+        self._proposal = self._proposal or self._learnt()
         for done in range(n_rounds):
             if self._fresh and self.found.effective >= effective:
                 return done

@@ -1,5 +1,6 @@
 """Where a change lives: the posterior over p, n, q and p+q from baseline and post amplitudes, jointly."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import nan
@@ -34,6 +35,12 @@ _N_DRAWS = 24
 
 _HOPELESS = 12.0
 """Natural logarithms of evidence behind the best: such a locus is not refined."""
+
+_LOST = 800.0
+"""A search that has not settled is given up this far behind the best, over its rounds: 200 after 4, 40 after 20.
+
+Without noise its evidence may rise by a hundred before it settles, most of that in the first rounds.
+"""
 
 _SURE_SD, _STEP_ROUNDS = 2.5, 4
 """A call that lies this many sampling errors from the threshold stands; else up to so many rounds more are drawn."""
@@ -297,7 +304,23 @@ def _search(seen: Observed, config: PosteriorConfig, rng: np.random.Generator) -
             look.names,
             Search(target, look, n_first=config.n_first, n_round=config.n_round, rng=rng, groups=look.sites_of),
         )
+    _learn([search for _, search in searches.values()])
     return searches
+
+
+def _learn(searches: Sequence[Search]) -> None:
+    """Go on until every search has settled, but for those that others have left far behind."""
+    while True:
+        best = max(search.known.log_evidence for search in searches)
+        left = [
+            each
+            for each in searches
+            if not each.settled and each.known.log_evidence > best - _LOST / max(each.rounds, 1)
+        ]
+        if not left:
+            return
+        for search in left:
+            search.learn()
 
 
 def _decide(searches: Searches, config: PosteriorConfig) -> None:

@@ -1,10 +1,12 @@
 """What the commands share: tables, progress and files, and what of them may reach a terminal."""
 
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from zlib import crc32
 
 import typer
 
@@ -12,8 +14,12 @@ from ephysplast._files import write_text
 from ephysplast.errors import EphysplastError, SettingsError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes."""
+FIGURE_FORMATS: Final = ("png", "svg", "pdf")
 _NAMES: Final = 6
 
 
@@ -27,6 +33,9 @@ class Read(Protocol):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was taken as what."""
+
+
+Cell = TypeVar("Cell", bound=Read)
 
 
 def printable(text: str) -> str:
@@ -100,9 +109,41 @@ def print_reading(cells: "Sequence[Read]") -> None:
         typer.echo(printable(f"{whose}{sentence}"))
 
 
+def each_cell(
+    cells: "Sequence[Cell]",
+    what: str,
+    do: "Callable[[Cell, np.random.Generator], None]",
+    *,
+    seed: int,
+    failed: list[tuple[str, Exception]],
+) -> None:
+    """Do one thing with every cell, and show how far it is; what goes wrong with one is kept, and the others go on."""
+    import numpy as np
+
+    with progress(what, len(cells)) as advance:
+        for cell in cells:
+            # A cell's own draws, as in a study: results do not depend on what else is in the table.
+            rng = np.random.default_rng([seed, crc32(cell.name.encode())])
+            try:
+                do(cell, rng)
+            except Exception as error:  # noqa: BLE001 - one bad cell must never stop the others; its traceback is kept
+                failed.append((cell.name, error))
+            advance(printable(cell.name))
+
+
 def error_in_words(error: Exception) -> str:
     """Say what went wrong with one cell."""
     return str(error) if isinstance(error, EphysplastError) else f"unexpected {type(error).__name__}: {error}"
+
+
+def error_row(name: str, error: Exception, **answers: str) -> "pd.DataFrame":
+    """Return the row of a cell that failed, with the traceback of what nobody foresaw, and the answers it then has."""
+    import pandas as pd
+
+    row = {"experiment": name, "status": f"failed: {error_in_words(error)}", **answers}
+    if not isinstance(error, EphysplastError):
+        row["traceback"] = "".join(traceback.format_exception(error))
+    return pd.DataFrame([row])
 
 
 def as_csv(frames: "Sequence[pd.DataFrame]") -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ephysplast import cli_locus, cli_plan, cli_release, cli_rules
-from ephysplast._console import printable
+from ephysplast._console import FAILED, INTERRUPTED, USAGE, printable
 from ephysplast.errors import EphysplastError
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="From recordings of plasticity to a verdict: what changed, where, and how sure we are.",
 )
-
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 
 def main() -> None:

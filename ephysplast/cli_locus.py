@@ -1,28 +1,31 @@
 """The command that asks a table of amplitudes where a change lies: pre or post, and how sure that is."""
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
-from zlib import crc32
 
 import typer
 
 from ephysplast._console import (
+    FAILED,
+    FIGURE_FORMATS,
+    INTERRUPTED,
     as_csv,
     columns_given,
+    each_cell,
     error_in_words,
+    error_row,
     print_reading,
     print_table,
     printable,
-    progress,
     write,
 )
-from ephysplast.errors import OK, EphysplastError, SettingsError
+from ephysplast.errors import OK, SettingsError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from ephysplast.experiment import MiniTable
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
     from ephysplast.study.settings import Settings
     from ephysplast.verdict import Verdict
 
-FAILED, INTERRUPTED = 1, 130
-_FORMATS: Final = ("png", "svg", "pdf")
 _S_PER_SWEEP: Final = 60.0
 """Where no time is known a sweep takes the place of a minute on the axis, which then says so."""
 
@@ -163,27 +164,20 @@ def _read_size(number: float | None, minis: str) -> _Size:
 
 
 def _judge(cells: "Sequence[AmplitudeTable]", answers: _Answers, work: _Work, folder: Path | None) -> None:
-    import numpy as np
-
     from ephysplast.study.amplitudes import judge_amplitudes, with_quantal_size
 
     settings, size = work.settings, work.size
     config = settings.classify
-    with progress("judging", len(cells)) as advance:
-        for cell in cells:
-            # A cell's own draws, as in a study: results do not depend on what else is in the table.
-            rng = np.random.default_rng([settings.seed if work.seed is None else work.seed, crc32(cell.name.encode())])
-            try:
-                known = with_quantal_size(
-                    cell, rng=rng, minis=size.minis, number=size.number, config=config.locus.minis
-                )
-                verdict = judge_amplitudes(known, rng=rng, config=config, refuse_drift=work.refuse_drift)
-                answers.verdicts.append((cell, verdict))
-                if folder is not None:
-                    _draw(cell, verdict, settings, folder)
-            except Exception as error:  # noqa: BLE001 - one bad cell must never stop the others; its traceback is kept
-                answers.failed.append((cell.name, error))
-            advance(printable(cell.name))
+
+    def judge(cell: "AmplitudeTable", rng: "np.random.Generator") -> None:
+        known = with_quantal_size(cell, rng=rng, minis=size.minis, number=size.number, config=config.locus.minis)
+        verdict = judge_amplitudes(known, rng=rng, config=config, refuse_drift=work.refuse_drift)
+        answers.verdicts.append((cell, verdict))
+        if folder is not None:
+            _draw(cell, verdict, settings, folder)
+
+    seed = settings.seed if work.seed is None else work.seed
+    each_cell(cells, "judging", judge, seed=seed, failed=answers.failed)
 
 
 def _draw(cell: "AmplitudeTable", verdict: "Verdict", settings: "Settings", folder: Path) -> None:
@@ -201,7 +195,7 @@ def _draw(cell: "AmplitudeTable", verdict: "Verdict", settings: "Settings", fold
     figure = locus_figure(title=cell.name, table=shown, verdict=verdict, threshold=threshold)
     if not cell.timed:
         figure.axes[0].set_xlabel("sweeps after the induction (times are not known)")
-    save_figure(figure, folder / f"locus_{slug(cell.name)}", formats=_FORMATS)
+    save_figure(figure, folder / f"locus_{slug(cell.name)}", formats=FIGURE_FORMATS)
 
 
 def _report(answers: _Answers, output: Path) -> None:
@@ -209,7 +203,12 @@ def _report(answers: _Answers, output: Path) -> None:
     _print_verdicts(answers)
     write(
         output / "locus.csv",
-        as_csv([*(_row(*each) for each in answers.verdicts), *(_error_row(*each) for each in answers.failed)]),
+        as_csv(
+            [
+                *(_row(*each) for each in answers.verdicts),
+                *(error_row(*each, sign="failed", locus="not asked") for each in answers.failed),
+            ]
+        ),
     )
     release = [frame for each in answers.verdicts if len(frame := _release(*each))]
     if release:
@@ -236,15 +235,6 @@ def _row(cell: "AmplitudeTable", verdict: "Verdict") -> "pd.DataFrame":
     frame.insert(2, "unit", cell.table.unit)
     frame["notes"] = "; ".join(cell.sentences)
     return frame
-
-
-def _error_row(name: str, error: Exception) -> "pd.DataFrame":
-    import pandas as pd
-
-    row = {"experiment": name, "status": f"failed: {error_in_words(error)}", "sign": "failed", "locus": "not asked"}
-    if not isinstance(error, EphysplastError):
-        row["traceback"] = "".join(traceback.format_exception(error))
-    return pd.DataFrame([row])
 
 
 def _release(cell: "AmplitudeTable", verdict: "Verdict") -> "pd.DataFrame":

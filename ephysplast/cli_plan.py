@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from ephysplast._console import print_table, write
+from ephysplast._console import INTERRUPTED, print_table, write
 from ephysplast.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _CHANGE: Final = 40.0
 _RUNS, _RUNS_PAIRED = 60, 30
 _JUDGED, _JUDGED_PAIRED = 500, 120
 """Paired pulses take four times as long to judge: both finish in about two minutes."""
-_INTERRUPTED: Final = 130
 
 
 def plan(
@@ -123,7 +122,7 @@ def _report(of_locus: "LocusPlan | None", of_sign: "SignPlan | None", output: Pa
         typer.echo(f"written: {path}")
     if any(each is not None and not each.complete for each in (of_locus, of_sign)):
         typer.echo("interrupted: this is what was known", err=True)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_locus(plan: "LocusPlan") -> None:

@@ -1,36 +1,35 @@
 """The command that asks a table of amplitudes what release is like: quanta and sites, and short-term plasticity."""
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
-from zlib import crc32
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ephysplast._console import (
+    FAILED,
+    FIGURE_FORMATS,
+    INTERRUPTED,
     as_csv,
     columns_given,
+    each_cell,
     error_in_words,
+    error_row,
     print_reading,
     print_table,
-    printable,
-    progress,
     write,
 )
 from ephysplast._words import minus
-from ephysplast.errors import OK, EphysplastError
+from ephysplast.errors import OK
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from ephysplast.result import Estimate
     from ephysplast.study.release_answers import ReleaseAnswers, ReleaseConfig
     from ephysplast.study.release_table import ReleaseTable
-
-FAILED, INTERRUPTED = 1, 130
-_FORMATS: Final = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True)
@@ -121,22 +120,15 @@ def release(
 def _answer(
     cells: "Sequence[ReleaseTable]", done: _Done, config: "ReleaseConfig", seed: int, folder: Path | None
 ) -> None:
-    import numpy as np
-
     from ephysplast.study.release_answers import analyse_release
 
-    with progress("fitting", len(cells)) as advance:
-        for cell in cells:
-            # A cell's own draws: results do not depend on what else is in the table.
-            rng = np.random.default_rng([seed, crc32(cell.name.encode())])
-            try:
-                answers = analyse_release(cell, rng=rng, config=config)
-                done.answers.append((cell.name, answers))
-                if folder is not None:
-                    _draw(cell.name, answers, folder)
-            except Exception as error:  # noqa: BLE001 - one bad cell must never stop the others; its traceback is kept
-                done.failed.append((cell.name, error))
-            advance(printable(cell.name))
+    def answer(cell: "ReleaseTable", rng: "np.random.Generator") -> None:
+        answers = analyse_release(cell, rng=rng, config=config)
+        done.answers.append((cell.name, answers))
+        if folder is not None:
+            _draw(cell.name, answers, folder)
+
+    each_cell(cells, "fitting", answer, seed=seed, failed=done.failed)
 
 
 def _draw(name: str, answers: "ReleaseAnswers", folder: Path) -> None:
@@ -155,7 +147,7 @@ def _draw(name: str, answers: "ReleaseAnswers", folder: Path) -> None:
         compared=answers.compared,
         notes=[f"{what}: {why}." for what, why in answers.reasons.items()],
     )
-    save_figure(figure, folder / f"release_{slug(name)}", formats=_FORMATS)
+    save_figure(figure, folder / f"release_{slug(name)}", formats=FIGURE_FORMATS)
 
 
 def _report(done: _Done, output: Path, config: "ReleaseConfig") -> None:
@@ -169,7 +161,7 @@ def _report(done: _Done, output: Path, config: "ReleaseConfig") -> None:
             f"q and n take quanta to vary by a CV of {held.cv_within:g} within and {held.cv_between:g} between sites, "
             "and to be the same at all points"
         )
-    failed = [_error_row(*each) for each in done.failed]
+    failed = [error_row(*each) for each in done.failed]
     for target, frames in (
         ("variance_mean.csv", [_named(name, each.variance_mean_frame()) for name, each in done.answers]),
         ("tsodyks_markram.csv", [_named(name, each.tsodyks_markram_frame()) for name, each in done.answers]),
@@ -210,12 +202,3 @@ def _said(symbol: str, held: "Estimate", unit: str = "") -> str:
 def _named(name: str, frame: "pd.DataFrame") -> "pd.DataFrame":
     frame.insert(0, "experiment", name)
     return frame
-
-
-def _error_row(name: str, error: Exception) -> "pd.DataFrame":
-    import pandas as pd
-
-    row = {"experiment": name, "status": f"failed: {error_in_words(error)}"}
-    if not isinstance(error, EphysplastError):
-        row["traceback"] = "".join(traceback.format_exception(error))
-    return pd.DataFrame([row])

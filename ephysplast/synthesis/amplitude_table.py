@@ -1,7 +1,5 @@
 """A table of amplitudes as a measuring program exports it: two cells with known truth."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,13 +82,11 @@ def write_amplitude_table(path: Path, *, cells: tuple[ExportedCell, ...] = CELLS
     ...     write_amplitude_table(Path(folder) / "amplitudes.csv").read_text(encoding="utf-8").splitlines()[0]
     'cell,sweep,time (min),phase,pulse,amplitude (pA),noise (pA)'
     """
+    import pandas as pd
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for cell in cells:
-        writer.writerows(_rows(cell))
-    write_text(path, table.getvalue())
+    table = pd.DataFrame([row for cell in cells for row in _rows(cell)], columns=list(COLUMNS))
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
     return path
 
 

@@ -1,7 +1,5 @@
 """A table of amplitudes at several release probabilities and of trains: three cells with known truth."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -100,13 +98,11 @@ def write_release_table(path: Path, *, cells: tuple[ReleaseCell, ...] = CELLS) -
     ...     write_release_table(Path(folder) / "release.csv").read_text(encoding="utf-8").splitlines()[0]
     'cell,condition,sweep,pulse,pulse time (ms),amplitude (pA),noise (pA)'
     """
+    import pandas as pd
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for cell in cells:
-        writer.writerows(_rows(cell))
-    write_text(path, table.getvalue())
+    table = pd.DataFrame([row for cell in cells for row in _rows(cell)], columns=list(COLUMNS))
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
     return path
 
 

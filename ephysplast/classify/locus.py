@@ -55,7 +55,7 @@ class LocusConfig:
     """
 
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
-    mass_chloride: float = 0.3166667
+    mass_chloride: float = 0.475
     indices: IndicesConfig = field(default_factory=IndicesConfig)
     minis: MiniSizeConfig = field(default_factory=MiniSizeConfig)
 

@@ -12,8 +12,9 @@ class LocusPriors:
     Attributes
     ----------
     mass_p, mass_n, mass_q, mass_pq : float
-        Prior probability of each locus; scaled to add to 1. A mixed change is held unlikely (.05): with a flat prior
-        almost no experiment with one pulse could ever be called.
+        Prior probability of each locus; scaled to add to 1. The question is pre or post, so neither side is favoured:
+        p and n share what q has. A mixed change is held unlikely (.05): with a flat prior almost no experiment with
+        one pulse could ever be called.
     max_sites : int
         n is log-uniform over 1 … `max_sites`.
     n_change_sd : float
@@ -52,9 +53,9 @@ class LocusPriors:
         SD of the log of the true noise over the measured one; 0 takes it as known.
     """
 
-    mass_p: float = 0.3166667
-    mass_n: float = 0.3166667
-    mass_q: float = 0.3166667
+    mass_p: float = 0.2375
+    mass_n: float = 0.2375
+    mass_q: float = 0.475
     mass_pq: float = 0.05
     max_sites: int = 100
     n_change_sd: float = 1.0

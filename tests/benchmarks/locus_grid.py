@@ -3,11 +3,11 @@
 python tests/benchmarks/locus_grid.py --runs 200 --observer 200 --told 50 --jobs 2 --keep grid.jsonl [--pulses 2]
 
 Prints, for each of the 96 cells, how many of the runs are called rightly, wrongly or not at all by the posterior, by
-the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Beside it, for
-trends and graded onsets, what is lost to the confound itself: calls of an observer who knows that the baseline drifts
-along a line but not how steeply (as nobody can), and of the posterior when it is told the course of the onset. Runs are
-kept in the file as they come, and an interrupted command goes on where it stopped. Levels of one confound share their
-random numbers, so what differs between them is the confound.
+the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Beside it what
+is lost to the confound itself: calls of observers who are told its form, but not how steeply the baseline drifts, which
+sweep is an outlier or how the change sets in (nobody can know that). Runs are kept in the file as they come, and an
+interrupted command goes on where it stopped. Levels of one confound share their random numbers, so what differs between
+them is the confound.
 """
 
 import argparse
@@ -15,11 +15,9 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +25,10 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from locus_gradual import judge_gradual
 from locus_observer import Observer
 
-from ephysplast.quantal import LocusPriors, _hypotheses, locus_posterior
+from ephysplast.quantal import locus_posterior
 
 FloatArray = NDArray[np.float64]
 
@@ -52,6 +51,14 @@ SURE = 0.98
 
 OBSERVED_NOISE = (0.05, 0.1, 0.2)
 """Below, the observer's grid would need to be finer than is worth it, and nobody can call more than everything."""
+
+OBSERVERS = {
+    "noise": Observer().judge,
+    "outlier": Observer().judge_outlying,
+    "trend": Observer().judge_drifting,
+    "onset": judge_gradual,
+}
+"""Who knows the form of each confound."""
 
 RECOVERED, FACILITATION = 0.3, 0.1
 
@@ -126,30 +133,15 @@ def called(probability: FloatArray, threshold: float = 0.9) -> str:
     return "pre" if p + n >= threshold else "post" if q >= threshold else "mixed" if pq >= threshold else "none"
 
 
-def told_onset(share: float) -> "mock._patch[object]":
-    """Tell the posterior the course of the onset, in place of what it would sum over."""
-    plain = _hypotheses.physical
-
-    def told(latent: dict[str, FloatArray], priors: LocusPriors) -> dict[str, FloatArray]:
-        found = plain(latent, priors)
-        known = {"onset": share, "log_onset": np.log(ONSET_SWEEPS)}
-        return found | {name: np.full_like(found[name], known[name]) for name in known if name in found}
-
-    return mock.patch.object(_hypotheses, "physical", told)
-
-
 def judge(job: tuple[Cell, int, str, int]) -> dict[str, object]:
     """Judge one run by one judge."""
     cell, run, judge_name, n_pulses = job
     before, after, noise = draw(cell, run, n_pulses=n_pulses)
-    if judge_name == "observer":
-        probability = Observer().judge(before[:, 0], after[:, 0], noise)
-    elif judge_name == "told" and cell.family == "trend":
-        probability = Observer().judge_drifting(before[:, 0], after[:, 0], noise)
-    else:
-        with told_onset(cell.level) if judge_name == "told" else nullcontext():
-            found = locus_posterior(before, after, noise_sd=noise, rng=np.random.default_rng(run))
+    if judge_name == "posterior":
+        found = locus_posterior(before, after, noise_sd=noise, rng=np.random.default_rng(run))
         probability = found.probability if found.status == "ok" else np.zeros(4)
+    else:
+        probability = OBSERVERS[cell.family if judge_name == "told" else "noise"](before[:, 0], after[:, 0], noise)
     row = {"change": cell.change, "family": cell.family, "level": cell.level, "run": run, "judge": judge_name}
     said = {"call": called(probability), "plain": plain_rule(before[:, 0], after[:, 0])}
     return row | said | {"probability": probability.round(4).tolist()}
@@ -162,7 +154,7 @@ def jobs_of(runs: dict[str, int], n_pulses: int) -> Iterator[tuple[Cell, int, st
         for cell in different:
             judges = ["posterior"]
             judges += ["observer"] * (cell.family == "noise" and cell.level in OBSERVED_NOISE and n_pulses == 1)
-            judges += ["told"] * (cell.family in ("trend", "onset") and n_pulses == 1)
+            judges += ["told"] * (cell.family != "noise" and n_pulses == 1)
             yield from ((cell, run, name, n_pulses) for name in judges if run < runs[name])
 
 

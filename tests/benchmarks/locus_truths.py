@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 LOCI = ("p", "n", "q", "pq")
-MASS = (0.95 / 3, 0.95 / 3, 0.95 / 3, 0.05)
+MASS = (0.2375, 0.2375, 0.475, 0.05)
 MISSPECIFIED = ("gamma quanta", "unequal p", "multivesicular", "extra baseline noise", "rundown 20 %")
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from locus_grid import CHANGES, Cell, called, draw
+from locus_grid import CHANGES, OBSERVERS, Cell, called, draw
 from locus_observer import Observer
 from scipy import special, stats
 
@@ -34,6 +34,23 @@ def test_agrees_with_the_exact_grid_when_nothing_disturbs(change) -> None:
     exact = Observer(gain_sd=0.0).judge(seen.before[:, 0], seen.after[:, 0], 0.1)
     # Evidence is sampled to 10 % and the grid's cells of n above 8 are coarse: 0.3 in log odds, 0.075 in probability.
     np.testing.assert_allclose(found.probability, exact, atol=0.075)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "level"), [("onset", 1.0), ("trend", 0.0096), ("outlier", 0.8)])
+@pytest.mark.parametrize("change", ["LTP pre", "LTD post"])
+def test_agrees_with_the_exact_grid_that_sums_over_the_same_confound(change, family, level) -> None:
+    seen = draw(Cell(change, family, level), 6)
+    alone = LocusPriors(
+        drift_scale=0.5 if family == "trend" else 0.0,
+        onset_probability=0.5 if family == "onset" else 0.0,
+        outlier_fraction=0.002 if family == "outlier" else 1e-6,
+    )
+    config = PosteriorConfig(priors=alone, effective=1000.0, n_rounds=150)
+    found = locus_posterior(seen.before, seen.after, noise_sd=0.1, rng=np.random.default_rng(2), config=config)
+    exact = OBSERVERS[family](seen.before[:, 0], seen.after[:, 0], 0.1)
+    # Evidence is sampled to 5 %; the rest is the grid's coarseness, and that a drift may go on after the baseline.
+    np.testing.assert_allclose(found.probability, exact, atol=0.06)
 
 
 def test_units_do_not_matter() -> None:

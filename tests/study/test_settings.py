@@ -40,7 +40,7 @@ def test_the_settings_of_the_locus_have_their_sections():
     assert "[classify.locus.indices]" in written
     chosen = settings_from({"classify": {"locus": {"posterior": {"threshold": 0.95, "priors": {"mass_pq": 0.2}}}}})
     posterior = chosen.classify.locus.posterior
-    assert (posterior.threshold, posterior.priors.mass_pq, posterior.priors.mass_p) == (0.95, 0.2, 0.3166667)
+    assert (posterior.threshold, posterior.priors.mass_pq, posterior.priors.mass_p) == (0.95, 0.2, 0.2375)
     assert settings_from(tomllib.loads(to_toml(chosen))) == chosen
 
 

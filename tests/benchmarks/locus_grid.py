@@ -220,8 +220,31 @@ def report(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
         lines.append(
             f"{family}: {n} runs, called {made} ({100 * made / n:.1f} %), right {100 * right / max(made, 1):.2f} %"
         )
-    lines.append(hesitation(found))
+    lines += [hesitation(found), *behind(found, "observer"), *behind(found, "told")]
     return "\n".join(lines)
+
+
+def behind(found: dict[tuple[Cell, str], list[dict[str, object]]], judge_name: str) -> list[str]:
+    """Say how many calls the posterior makes fewer than an observer of the same recordings, by confound."""
+    gaps: dict[str, list[tuple[float, float, Cell]]] = {}
+    for cell in cells():
+        seen = cell.without_confound if judge_name == "observer" else cell
+        other = {each["run"]: each["call"] != "none" for each in found.get((seen, judge_name), [])}
+        ours = {each["run"]: each["call"] != "none" for each in found.get((cell.same_as, "posterior"), [])}
+        if both := sorted(other.keys() & ours.keys()):
+            gap = np.asarray([float(other[run]) - float(ours[run]) for run in both])
+            if cell.same_as == cell:
+                gaps.setdefault(cell.family, []).append((100 * gap.mean(), 100 * gap.std() / len(both) ** 0.5, cell))
+    lines = []
+    for family, each in gaps.items():
+        allowed = 5 if family == "noise" else 10
+        far = [f"{c.change} {c.level:g} ({gap:+.0f} ± {se:.0f})" for gap, se, c in each if gap > allowed]
+        mean = np.mean([gap for gap, _, _ in each])
+        lines.append(
+            f"{family}: {judge_name} calls {mean:+.1f} points more in {len(each)} cells, in {len(far)} of them over {allowed}: "
+            f"{', '.join(far) or '–'}"
+        )
+    return lines
 
 
 def hesitation(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:

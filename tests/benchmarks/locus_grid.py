@@ -239,11 +239,8 @@ def behind(found: dict[tuple[Cell, str], list[dict[str, object]]], judge_name: s
     for family, each in gaps.items():
         allowed = 5 if family == "noise" else 10
         far = [f"{c.change} {c.level:g} ({gap:+.0f} ± {se:.0f})" for gap, se, c in each if gap > allowed]
-        mean = np.mean([gap for gap, _, _ in each])
-        lines.append(
-            f"{family}: {judge_name} calls {mean:+.1f} points more in {len(each)} cells, in {len(far)} of them over {allowed}: "
-            f"{', '.join(far) or '–'}"
-        )
+        more = f"{np.mean([gap for gap, _, _ in each]):+.1f} points more in {len(each)} cells"
+        lines.append(f"{family}: {judge_name} calls {more}, in {len(far)} over {allowed}: {', '.join(far) or '–'}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import special
@@ -22,7 +22,14 @@ from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_
 from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
 from ephysplast.experiment import BASELINE, POST, ResponseKind, SweepTable
-from ephysplast.quantal import LocusPosterior, MiniSizeConfig, PosteriorConfig, QuantalSize, locus_posterior
+from ephysplast.quantal import (
+    MOST_PULSES,
+    LocusPosterior,
+    MiniSizeConfig,
+    PosteriorConfig,
+    QuantalSize,
+    locus_posterior,
+)
 from ephysplast.result import Estimate, Result
 from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
@@ -33,9 +40,6 @@ INHIBITORY: frozenset[ResponseKind] = frozenset({"IPSC", "IPSP"})
 
 _NO_SHIFT_SE = 0.15
 """A driving force that is known worse than this (SE of the logarithm of its ratio) separates nothing."""
-
-_PULSES: Final = 2
-"""Responses of a sweep that the posterior ties together; later ones of a train are left to the indices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,10 +277,14 @@ def _pulses(
         return 1, ""
     if about.opsin:
         return 1, "responses to light, so the first of each sweep alone was weighed"
-    complete = [int(np.isfinite(table.amplitude[each][:, :_PULSES]).all(axis=1).sum()) for each in here]
+    complete = [int(np.isfinite(table.amplitude[each][:, :2]).all(axis=1).sum()) for each in here]
     if min(complete) < limits.indices.minimum_sweeps:
         return 1, "the first response of each sweep alone was weighed, for the second was measured in too few sweeps"
-    return _PULSES, f"the first two of {table.n_pulses} responses were weighed" if table.n_pulses > _PULSES else ""
+    if table.n_pulses == 2:
+        return 2, ""
+    all_read = table.n_pulses <= MOST_PULSES
+    read = "all responses" if all_read else f"the first {MOST_PULSES} of {table.n_pulses} responses"
+    return table.n_pulses, f"{read} of a sweep were weighed, those after the second by their scatter alone"
 
 
 def _with_noise_error(config: PosteriorConfig, log_se: float) -> PosteriorConfig:

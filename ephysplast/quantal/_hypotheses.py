@@ -8,6 +8,7 @@ from scipy import special
 
 from ephysplast.quantal._coordinates import log_standard_normal, main_names, physical, ramp
 from ephysplast.quantal._density import SweepSets, sweep_densities
+from ephysplast.quantal._observed import LaterPulse, Observed
 from ephysplast.quantal._pair_density import pair_densities
 from ephysplast.quantal.priors import LocusPriors
 
@@ -21,6 +22,9 @@ _STEADY = 0.03
 _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
+_NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
+"""Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""
+
 
 @dataclass(frozen=True, eq=False)
 class Phases:
@@ -30,20 +34,6 @@ class Phases:
     p: FloatArray
     q: FloatArray
     log_prior: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """Both phases in units of the baseline mean: (sweeps, pulses) each, the noise of each, and what is known of q.
-
-    The quantal size is the mean and SD of log q before, from a measurement of its own; None where there is none.
-    """
-
-    before: FloatArray
-    after: FloatArray
-    noise: tuple[float, float]
-    outliers: tuple[FloatArray, FloatArray]
-    log_size: tuple[float, float] | None = None
 
 
 def phases(
@@ -147,8 +137,32 @@ def _phase(made: Phases, get: dict[str, FloatArray], seen: Observed, priors: Loc
         made.n[:, which], p, q, get["within"], get["between"], np.hypot(noise / made.q[:, which], priors.min_spread)
     )
     density = sweep_densities(flat[:, :, 0], sets) if values.shape[1] == 1 else _pairs(flat, sets, made, get, which)
+    total = _with_outliers(density, seen.outliers[which], priors).sum(axis=1)
+    drifted = slope[:, None] * ramp(values.shape[0])
+    return np.asarray(total + sum(_later(pulse, drifted, sets, priors) for pulse in seen.later[which]))
+
+
+def _with_outliers(density: FloatArray, outliers: FloatArray, priors: LocusPriors) -> FloatArray:
     share = priors.outlier_fraction
-    return np.asarray(np.log((1.0 - share) * density + share * seen.outliers[which]).sum(axis=1))
+    return np.asarray(np.log((1.0 - share) * density + share * outliers))
+
+
+def _later(pulse: LaterPulse, drifted: FloatArray, sets: SweepSets, priors: LocusPriors) -> FloatArray:
+    """Log likelihood of a pulse after the second, whose release probability is free in every phase and summed over.
+
+    Sites release at any pulse of a train independently of each other, so quanta are binomial whatever depletion and
+    facilitation did. What is left out, that a sweep's pulses depend on each other, hardly shows in their variance.
+    """
+    course = sets.p / (sets.p * sets.q).mean(axis=1, keepdims=True) / sets.n[:, None]
+    known = np.isfinite(pulse.values)
+    flat = np.where(known, pulse.values, 0.0)[None] - drifted
+    summed = []
+    for off, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
+        p = np.clip((pulse.mean + off * pulse.se) * course, 1e-4, 0.999)
+        density = sweep_densities(flat, replace(sets, p=p))
+        each = np.where(known, _with_outliers(density, pulse.outliers, priors), 0.0)
+        summed.append(each.sum(axis=1) + 0.5 * off**2 + np.log(weight))
+    return np.asarray(special.logsumexp(summed, axis=0))
 
 
 def _course(made: Phases, get: dict[str, FloatArray], n_sweeps: int, which: int) -> tuple[FloatArray, FloatArray]:

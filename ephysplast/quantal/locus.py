@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ephysplast.errors import OK, EphysplastError, check_settings
-from ephysplast.quantal._coordinates import physical, summarise, tamed
-from ephysplast.quantal._hypotheses import Observed, log_target, phases
+from ephysplast.quantal._coordinates import physical, summarise
+from ephysplast.quantal._hypotheses import log_target, phases
 from ephysplast.quantal._importance import Sampled, Search
+from ephysplast.quantal._observed import Observed, observed, sweeps_of, why_not
 from ephysplast.quantal._scan import first_look, scan
 from ephysplast.quantal.priors import LocusPriors
 from ephysplast.quantal.quantal_size import QuantalSize
 from ephysplast.result import Result
-from ephysplast.statistics import MAD_TO_SD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +28,6 @@ Call: TypeAlias = Literal["pre", "pre-or-silent", "post", "mixed", "undetermined
 
 LOCI: Final = ("p", "n", "q", "pq")
 """The hypotheses: release probability, number of sites, quantal amplitude, p and q together."""
-
-_LEAST_SWEEPS = 10
 
 _N_DRAWS = 24
 
@@ -150,9 +148,10 @@ def locus_posterior(
 
     Parameters
     ----------
-    before, after : array_like, shape (n_sweeps,) or (n_sweeps, 2)
-        Magnitudes along the expected polarity, in order of time, one or two pulses per sweep; mV or pA. Sweeps with
-        NaN are left out. They must have been read by a linear operator, or the noise has no known SD.
+    before, after : array_like, shape (n_sweeps,) or (n_sweeps, n_pulses)
+        Magnitudes along the expected polarity, in order of time; mV or pA. Sweeps with NaN at the first or second pulse
+        are left out, and pulses after the fifth are not read. They must have been read by a linear operator, or the
+        noise has no known SD.
     noise_sd : float or (float, float)
         SD of the same operator in a stretch without a response, of both phases or of each; same unit; 0 is allowed.
     rng : numpy.random.Generator
@@ -172,13 +171,14 @@ def locus_posterior(
     Raises
     ------
     EphysplastError
-        If the phases differ in pulses, have more than two, or the noise is no number.
+        If the phases differ in pulses, or the noise is no number.
 
     Notes
     -----
     Binomial release with quantal variability within and between sites. Summed over: n, p, q, both variabilities, a
     linear drift of each phase, a graded onset of the change, outlying sweeps, and with two pulses recovery and
-    facilitation. See :class:`LocusPriors`.
+    facilitation. Of the third to the fifth pulse of a train the scatter alone counts: release probability is free
+    there, for no model of whole trains holds closely enough to let their means speak. See :class:`LocusPriors`.
 
     Examples
     --------
@@ -188,64 +188,18 @@ def locus_posterior(
     'pre'
     """
     config = config or PosteriorConfig()
-    first, second = _sweeps(before), _sweeps(after)
-    if first.shape[1] != second.shape[1] or first.shape[1] > 2:
+    first, second = sweeps_of(before), sweeps_of(after)
+    if first.shape[1] != second.shape[1]:
         got = f"{first.shape[1]} and {second.shape[1]} pulses"
-        raise EphysplastError("the pulses cannot be compared", got=got, wanted="one or two, in both phases")
+        raise EphysplastError("the pulses cannot be compared", got=got, wanted="as many in both phases")
     noise = noise_sd if isinstance(noise_sd, tuple) else (noise_sd, noise_sd)
     if not all(np.isfinite(each) and each >= 0.0 for each in noise):
         raise EphysplastError("the noise is not known", got=str(noise_sd), wanted="a standard deviation of 0 or more")
-    why = _refusal((first, second), noise)
+    why = why_not((first, second), noise)
     if why:
         return _undetermined(why)
-    scale = float(tamed(first[:, 0]).mean())
-    first, second = first / scale, second / scale
-    seen = Observed(
-        first,
-        second,
-        (noise[0] / scale, noise[1] / scale),
-        _outliers(first, second, config),
-        _log_size(quantal_size, scale),
-    )
+    seen, scale = observed((first, second), noise, size=quantal_size, outlier_width=config.priors.outlier_width)
     return _weigh(seen, scale, config, rng)
-
-
-def _sweeps(values: ArrayLike) -> FloatArray:
-    array = np.asarray(values, dtype=np.float64)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2:
-        raise EphysplastError("amplitudes must be sweeps by pulses", got=f"{array.ndim} dimensions", wanted="1 or 2")
-    return np.asarray(array[np.isfinite(array).all(axis=1)])
-
-
-def _refusal(phases: tuple[FloatArray, FloatArray], noise: tuple[float, float]) -> str:
-    fewest = min(each.shape[0] for each in phases)
-    if fewest < _LEAST_SWEEPS:
-        return f"only {fewest} sweeps in a phase: a variance needs at least {_LEAST_SWEEPS}"
-    for name, each, noise_sd in zip(("baseline", "post"), phases, noise, strict=True):
-        values = each.mean(axis=1)
-        if values.mean() < max(3.0 * noise_sd, 2.5 * float(values.std())) / np.sqrt(values.size):
-            return f"there is no response in the {name} sweeps to speak of: its mean is within the noise"
-    return ""
-
-
-def _log_size(size: QuantalSize | None, scale: float) -> tuple[float, float] | None:
-    """Mean and SD of log q in units of the baseline mean; a size that could not be measured says nothing."""
-    if size is None or size.status != OK:
-        return None
-    return float(np.log(size.value / scale)), size.log_sd
-
-
-def _outliers(first: FloatArray, second: FloatArray, config: PosteriorConfig) -> tuple[FloatArray, FloatArray]:
-    """Density of a sweep that may be anything: Cauchy around the median of all sweeps, wide."""
-    both = np.concatenate([first, second])
-    middle = np.median(both, axis=0)
-    spread = np.maximum(MAD_TO_SD * np.median(np.abs(both - middle), axis=0), 0.05)
-    wide = config.priors.outlier_width * spread
-    density = [
-        np.prod(1.0 / (np.pi * wide * (1.0 + ((each - middle) / wide) ** 2)), axis=1) for each in (first, second)
-    ]
-    return density[0], density[1]
 
 
 def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random.Generator) -> LocusPosterior:

@@ -84,10 +84,10 @@ def of_grown(grown, monkeypatch):
 
 @pytest.fixture
 def of_raised(raised, monkeypatch):
-    """Ask of a release probability that rose; another table may stand in, if its first two responses are the same."""
+    """Ask of a release probability that rose; another table may stand in for the sweeps."""
 
     def known(before, after, **_):
-        assert before.shape[1] == after.shape[1] == 2
+        assert before.shape[1] == after.shape[1] >= 2
         return raised[1]
 
     monkeypatch.setattr(f"{MODULE}.locus_posterior", known)
@@ -166,12 +166,13 @@ def test_light_leaves_only_the_first_response(made):
     assert asked(replace(pair, amplitude=spoiled), about=Circumstances(opsin=True)).probabilities == light.probabilities
 
 
-def test_of_a_train_the_first_two_are_weighed(of_raised, raised, tabulate, rng):
+@pytest.mark.parametrize(("more", "words"), [(3, "all responses"), (6, "the first 5 of 8 responses")])
+def test_how_a_train_is_weighed_is_said(of_raised, raised, tabulate, rng, more, words):
     pair = raised[0]
-    train = tabulate(np.hstack([pair.amplitude, rng.normal(10, 3, (300, 3))]), pair.noise, n_baseline=100, unit="pA")
+    train = tabulate(np.hstack([pair.amplitude, rng.normal(10, 3, (300, more))]), pair.noise, n_baseline=100, unit="pA")
     result = of_raised(train)
     assert result.locus == "pre"
-    assert "the first two of 5 responses were weighed" in result.sentence
+    assert f"{words} of a sweep were weighed, those after the second by their scatter alone" in result.sentence
 
 
 def test_second_responses_that_are_missing_are_left_out_with_a_word(made):

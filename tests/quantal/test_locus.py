@@ -1,9 +1,13 @@
 """The locus posterior against an exact grid, dynesty, and what must not change it."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 from locus_grid import CHANGES, OBSERVERS, Cell, called, draw
 from locus_observer import Observer
+from locus_truths import Seen, Truth, record
 from scipy import special, stats
 
 from ephysplast.errors import EphysplastError
@@ -79,6 +83,48 @@ def test_paired_pulses_say_more_than_the_first_alone() -> None:
     )
     assert both.call == "post"
     assert both.probability[2] > first.probability[2]
+
+
+@pytest.fixture(scope="module")
+def train() -> Seen:
+    """Three of nine sites lost: what the first two of five pulses leave open, as the test beside it shows."""
+    rng = np.random.default_rng(12)
+    lost = Truth(
+        "n", n=(9, 6), p=(0.66, 0.66), q=(1.0, 1.0), cv_within=0.2, cv_between=0.2, noise=0.3, sweeps=(60, 120)
+    )
+    return record(lost, rng, n_pulses=5)
+
+
+def posterior_of(seen: Seen, pulses: int = 5, effort: PosteriorConfig | None = None) -> np.ndarray:
+    before, after = seen.before[:, :pulses], seen.after[:, :pulses]
+    rng = np.random.default_rng(3)
+    return locus_posterior(before, after, noise_sd=seen.noise_sd, rng=rng, config=effort).probability
+
+
+def test_the_scatter_of_a_whole_train_says_more_than_two_pulses(train) -> None:
+    n = LOCI.index("n")
+    assert posterior_of(train)[n] > posterior_of(train, pulses=2)[n] + 0.05
+
+
+def test_later_pulses_say_nothing_by_their_means(train) -> None:
+    # Depression that differs between the phases is no change of n or q: the same quanta, released more seldom.
+    rng = np.random.default_rng(5)
+    quanta = rng.binomial(6, 0.15, size=(train.after.shape[0], 3))
+    sparse = quanta + np.sqrt(0.08 * quanta + 0.09) * rng.standard_normal(quanta.shape)
+    seen = replace(train, after=np.hstack([train.after[:, :2], sparse]))
+    assert posterior_of(seen)[LOCI.index("n")] > 0.5
+
+
+def test_later_pulses_may_be_missing_and_those_after_the_fifth_are_not_read(train) -> None:
+    little = PosteriorConfig(n_first=100, n_round=50, n_rounds=1, effective=10.0)
+    answer = partial(posterior_of, effort=little)
+    absent = train.before.copy()
+    absent[:, 2:] = np.nan
+    np.testing.assert_array_equal(answer(replace(train, before=absent)), answer(train, pulses=2))
+    absent[30:, 2:] = train.before[30:, 2:]
+    assert np.isfinite(answer(replace(train, before=absent))).all()
+    beyond = replace(train, **{name: np.tile(getattr(train, name), 2) for name in ("before", "after")})
+    np.testing.assert_array_equal(answer(beyond, pulses=10), answer(train))
 
 
 def test_bad_input_is_never_called(rng) -> None:

@@ -1,7 +1,6 @@
 """The locus posterior against an exact grid, dynesty, and what must not change it."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from ephysplast.quantal import (
     QuantalSize,
     locus_posterior,
 )
+from ephysplast.quantal._observed import observed
 
 SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0)
 
@@ -95,10 +95,9 @@ def train() -> Seen:
     return record(lost, rng, n_pulses=5)
 
 
-def posterior_of(seen: Seen, pulses: int = 5, effort: PosteriorConfig | None = None) -> np.ndarray:
+def posterior_of(seen: Seen, pulses: int = 5) -> np.ndarray:
     before, after = seen.before[:, :pulses], seen.after[:, :pulses]
-    rng = np.random.default_rng(3)
-    return locus_posterior(before, after, noise_sd=seen.noise_sd, rng=rng, config=effort).probability
+    return locus_posterior(before, after, noise_sd=seen.noise_sd, rng=np.random.default_rng(3)).probability
 
 
 def test_the_scatter_of_a_whole_train_says_more_than_two_pulses(train) -> None:
@@ -106,25 +105,29 @@ def test_the_scatter_of_a_whole_train_says_more_than_two_pulses(train) -> None:
     assert posterior_of(train)[n] > posterior_of(train, pulses=2)[n] + 0.05
 
 
-def test_later_pulses_say_nothing_by_their_means(train) -> None:
+@pytest.mark.slow
+def test_later_pulses_say_nothing_by_their_means_and_may_be_missing(train) -> None:
     # Depression that differs between the phases is no change of n or q: the same quanta, released more seldom.
     rng = np.random.default_rng(5)
     quanta = rng.binomial(6, 0.15, size=(train.after.shape[0], 3))
     sparse = quanta + np.sqrt(0.08 * quanta + 0.09) * rng.standard_normal(quanta.shape)
-    seen = replace(train, after=np.hstack([train.after[:, :2], sparse]))
+    seen = replace(train, before=train.before.copy(), after=np.hstack([train.after[:, :2], sparse]))
+    seen.before[:20, 2:] = np.nan
     assert posterior_of(seen)[LOCI.index("n")] > 0.5
 
 
-def test_later_pulses_may_be_missing_and_those_after_the_fifth_are_not_read(train) -> None:
-    little = PosteriorConfig(n_first=100, n_round=50, n_rounds=1, effective=10.0)
-    answer = partial(posterior_of, effort=little)
-    absent = train.before.copy()
-    absent[:, 2:] = np.nan
-    np.testing.assert_array_equal(answer(replace(train, before=absent)), answer(train, pulses=2))
-    absent[30:, 2:] = train.before[30:, 2:]
-    assert np.isfinite(answer(replace(train, before=absent))).all()
-    beyond = replace(train, **{name: np.tile(getattr(train, name), 2) for name in ("before", "after")})
-    np.testing.assert_array_equal(answer(beyond, pulses=10), answer(train))
+def test_which_pulses_of_a_train_are_read(train) -> None:
+    def later(before, after) -> list[int]:
+        seen, _ = observed((before, after), (0.3, 0.3), size=None, outlier_width=3.0)
+        return [len(each) for each in seen.later]
+
+    assert later(train.before, train.after) == [3, 3]
+    assert later(np.tile(train.before, 2), np.tile(train.after, 2)) == [3, 3]
+    absent, silent = train.before.copy(), train.after.copy()
+    absent[8:, 4] = np.nan
+    silent[:, 2] = np.random.default_rng(0).normal(0.0, 0.3, silent.shape[0])
+    assert later(absent, train.after) == [2, 2]
+    assert later(train.before, silent) == [2, 2]
 
 
 def test_bad_input_is_never_called(rng) -> None:

@@ -56,7 +56,7 @@ def observed(
 ) -> tuple[Observed, float]:
     """Both phases in units of the baseline mean, and that mean."""
     scale = float(tamed(phases[0][:, 0]).mean())
-    first, second = phases[0] / scale, phases[1] / scale
+    first, second = (each[:, _read(phases)] / scale for each in phases)
     anything = _outliers(first, second, outlier_width)
     seen = Observed(
         before=first[:, :2],
@@ -64,9 +64,33 @@ def observed(
         noise=(noise[0] / scale, noise[1] / scale),
         outliers=(anything[0][:, :2].prod(axis=1), anything[1][:, :2].prod(axis=1)),
         log_size=_log_size(size, scale),
-        later=_later((first, second), anything),
+        later=(_later(first, anything[0]), _later(second, anything[1])),
     )
     return seen, scale
+
+
+def _read(phases: tuple[FloatArray, FloatArray]) -> list[int]:
+    """Pulses that are read: the first two, and of the next those that have a response to speak of in both phases."""
+
+    def responds(values: FloatArray) -> bool:
+        known = values[np.isfinite(values)]
+        return bool(known.size >= _LEAST_SWEEPS and _mean(known)[0] > _PLAIN_RESPONSE * _mean(known)[1])
+
+    n_pulses = phases[0].shape[1]
+    later = [i for i in range(2, min(n_pulses, MOST_PULSES)) if all(responds(each[:, i]) for each in phases)]
+    return [*range(min(n_pulses, 2)), *later]
+
+
+def _mean(values: FloatArray) -> tuple[float, float]:
+    """Mean of winsorised values, and its standard error."""
+    tame = tamed(values)
+    return float(tame.mean()), float(tame.std() / np.sqrt(tame.size))
+
+
+def _later(values: FloatArray, anything: FloatArray) -> tuple[LaterPulse, ...]:
+    """Pulses after the second."""
+    pulses = zip(values[:, 2:].T, anything[:, 2:].T, strict=True)
+    return tuple(LaterPulse(each, strange, *_mean(each[np.isfinite(each)])) for each, strange in pulses)
 
 
 def sweeps_of(values: ArrayLike) -> FloatArray:
@@ -76,23 +100,6 @@ def sweeps_of(values: ArrayLike) -> FloatArray:
     if array.ndim != 2:
         raise EphysplastError("amplitudes must be sweeps by pulses", got=f"{array.ndim} dimensions", wanted="1 or 2")
     return np.asarray(array[np.isfinite(array[:, :2]).all(axis=1)])
-
-
-def _later(
-    phases: tuple[FloatArray, FloatArray], anything: tuple[FloatArray, FloatArray]
-) -> tuple[tuple[LaterPulse, ...], tuple[LaterPulse, ...]]:
-    """Pulses after the second that have a response in both phases."""
-    found: tuple[list[LaterPulse], list[LaterPulse]] = ([], [])
-    for pulse in range(2, min(phases[0].shape[1], MOST_PULSES)):
-        known = [each[:, pulse][np.isfinite(each[:, pulse])] for each in phases]
-        if min(each.size for each in known) < _LEAST_SWEEPS:
-            continue
-        tame = [tamed(each) for each in known]
-        mean = [(float(each.mean()), float(each.std() / np.sqrt(each.size))) for each in tame]
-        if all(middle > _PLAIN_RESPONSE * se for middle, se in mean):
-            for which in (0, 1):
-                found[which].append(LaterPulse(phases[which][:, pulse], anything[which][:, pulse], *mean[which]))
-    return tuple(found[0]), tuple(found[1])
 
 
 def why_not(phases: tuple[FloatArray, FloatArray], noise: tuple[float, float]) -> str:

@@ -127,6 +127,8 @@ def test_which_pulses_of_a_train_are_read(train) -> None:
     absent[8:, 4] = np.nan
     silent[:, 2] = np.random.default_rng(0).normal(0.0, 0.3, silent.shape[0])
     assert later(absent, train.after) == [2, 2]
+    nothing = np.full((180, 3), np.nan)
+    assert later(*(np.hstack([each[:, :2], nothing[: len(each)]]) for each in (train.before, train.after))) == [0, 0]
     assert later(train.before, silent) == [2, 2]
 
 

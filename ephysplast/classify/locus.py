@@ -23,7 +23,6 @@ from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
 from ephysplast.experiment import BASELINE, POST, ResponseKind, SweepTable
 from ephysplast.quantal import (
-    MOST_PULSES,
     LocusPosterior,
     MiniSizeConfig,
     PosteriorConfig,
@@ -50,8 +49,9 @@ class LocusConfig:
     ----------
     posterior : PosteriorConfig
         Probability at which a locus is called, priors, effort.
-    mass_chloride : float
-        Prior probability of a change of the driving force alone, where it was measured, against the loci's own.
+    chloride_share : float
+        Share of the prior of a postsynaptic change (`mass_q`) that is a change of the driving force alone, where that
+        was measured; half, as p and n halve that of a presynaptic one.
     indices : IndicesConfig
         Of the classical indices; its `settle_min`, `minimum_sweeps` and `smallest_change_percent` hold for both.
     minis : MiniSizeConfig
@@ -59,13 +59,13 @@ class LocusConfig:
     """
 
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
-    mass_chloride: float = 0.475
+    chloride_share: float = 0.5
     indices: IndicesConfig = field(default_factory=IndicesConfig)
     minis: MiniSizeConfig = field(default_factory=MiniSizeConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        check_settings(self, mass_chloride=(0.0, 1.0))
+        check_settings(self, chloride_share=(0.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,7 @@ def measure_locus(
         threshold=limits.posterior.threshold,
         release=tuple(replace(each, probability=probabilities[each.locus]) for each in release),
         classical=classical,
-        pulses=unweighed,
+        pulses=unweighed or _pulses_in_words(posterior.pulses, table.n_pulses),
         chloride=_chloride_words(about, known),
         quantal_size=size_in_words(size, release, unit=table.unit),
     )
@@ -280,11 +280,16 @@ def _pulses(
     complete = [int(np.isfinite(table.amplitude[each][:, :2]).all(axis=1).sum()) for each in here]
     if min(complete) < limits.indices.minimum_sweeps:
         return 1, "the first response of each sweep alone was weighed, for the second was measured in too few sweeps"
-    if table.n_pulses == 2:
-        return 2, ""
-    all_read = table.n_pulses <= MOST_PULSES
-    read = "all responses" if all_read else f"the first {MOST_PULSES} of {table.n_pulses} responses"
-    return table.n_pulses, f"{read} of a sweep were weighed, those after the second by their scatter alone"
+    return table.n_pulses, ""
+
+
+def _pulses_in_words(read: tuple[int, ...], n_pulses: int) -> str:
+    """Say of a train which responses counted, and how."""
+    if n_pulses <= 2:
+        return ""
+    some = "all" if len(read) == n_pulses else ", ".join(str(1 + each) for each in read)
+    how = ", those after the second by their scatter alone" if len(read) > 2 else ""
+    return f"of the {n_pulses} responses of a sweep {some} were weighed{how}"
 
 
 def _with_noise_error(config: PosteriorConfig, log_se: float) -> PosteriorConfig:
@@ -304,16 +309,15 @@ def _probabilities(posterior: LocusPosterior, known: DrivingForce | None, limits
 
     Its evidence follows from that of a change of q by the density ratio at no change (Savage & Dickey).
     """
-    priors = limits.posterior.priors
     found = dict(zip(NAMES, map(float, posterior.probability), strict=True))
-    if known is None or priors.mass_q <= 0.0 or limits.mass_chloride <= 0.0:
+    if known is None:
         return found
     mean, sd = posterior.log_q_change
     spread = np.hypot(sd, known.log_se)
-    log_ratio = -0.5 * (mean / spread) ** 2 - np.log(spread) + np.log(priors.q_change_sd)
-    weight = found["q"] * limits.mass_chloride / priors.mass_q * float(np.exp(min(log_ratio, 700.0)))
-    total = 1.0 + weight
-    return {name: each / total for name, each in found.items()} | {"chloride": weight / total}
+    log_ratio = -0.5 * (mean / spread) ** 2 - np.log(spread) + np.log(limits.posterior.priors.q_change_sd)
+    alone = found["q"] * limits.chloride_share * float(np.exp(min(log_ratio, 700.0)))
+    shared = found | {"q": found["q"] * (1.0 - limits.chloride_share), "chloride": alone}
+    return {name: each / sum(shared.values()) for name, each in shared.items()}
 
 
 def _call(probabilities: dict[str, float], threshold: float, about: Circumstances, known: DrivingForce | None) -> Locus:

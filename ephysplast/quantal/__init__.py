@@ -1,6 +1,5 @@
 """Quantal analysis: release likelihoods, locus of a change, variance–mean, short-term plasticity, quantal size."""
 
-from ephysplast.quantal._observed import MOST_PULSES
 from ephysplast.quantal.locus import LOCI, LocusPosterior, PosteriorConfig, locus_posterior
 from ephysplast.quantal.moments import ReleaseSets, cv_plane
 from ephysplast.quantal.priors import LocusPriors
@@ -25,7 +24,6 @@ from ephysplast.quantal.variance_mean import VarianceMeanConfig, VarianceMeanRes
 
 __all__ = [
     "LOCI",
-    "MOST_PULSES",
     "FailureSizeConfig",
     "LocusPosterior",
     "LocusPriors",

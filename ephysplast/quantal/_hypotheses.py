@@ -8,7 +8,7 @@ from scipy import special
 
 from ephysplast.quantal._coordinates import log_standard_normal, main_names, physical, ramp
 from ephysplast.quantal._density import SweepSets, sweep_densities
-from ephysplast.quantal._observed import LaterPulse, Observed
+from ephysplast.quantal._observed import FAR_SD, LaterPulse, Observed
 from ephysplast.quantal._pair_density import pair_densities
 from ephysplast.quantal.priors import LocusPriors
 
@@ -148,21 +148,33 @@ def _with_outliers(density: FloatArray, outliers: FloatArray, priors: LocusPrior
 
 
 def _later(pulse: LaterPulse, drifted: FloatArray, sets: SweepSets, priors: LocusPriors) -> FloatArray:
-    """Log likelihood of a pulse after the second, whose release probability is free in every phase and summed over.
+    """Log likelihood of a pulse after the second, given its mean, up to a constant of the data.
 
     Sites release at any pulse of a train independently of each other, so quanta are binomial whatever depletion and
-    facilitation did. What is left out, that a sweep's pulses depend on each other, hardly shows in their variance.
+    facilitation did to their probability: that is free in every phase, but for the quanta that the mean needs. The
+    sample variances of different pulses are taken as independent.
     """
-    course = sets.p / (sets.p * sets.q).mean(axis=1, keepdims=True) / sets.n[:, None]
     known = np.isfinite(pulse.values)
-    flat = np.where(known, pulse.values, 0.0)[None] - drifted
+    flat = np.where(known, pulse.values, 0.0)[None] - drifted + drifted[:, known].mean(axis=1, keepdims=True)
+    per_quantum = _followed(pulse, flat, sets) / (sets.n[:, None] * sets.q)
     summed = []
     for off, weight in zip(_NODES, _NODE_WEIGHTS, strict=True):
-        p = np.clip((pulse.mean + off * pulse.se) * course, 1e-4, 0.999)
+        p = np.clip((pulse.mean + off * pulse.se) * per_quantum, 1e-4, 0.999)
         density = sweep_densities(flat, replace(sets, p=p))
         each = np.where(known, _with_outliers(density, pulse.outliers, priors), 0.0)
         summed.append(each.sum(axis=1) + 0.5 * off**2 + np.log(weight))
     return np.asarray(special.logsumexp(summed, axis=0))
+
+
+def _followed(pulse: LaterPulse, flat: FloatArray, sets: SweepSets) -> FloatArray:
+    """Course of the expected response around 1: how far it follows the first pulse's, depletion decides anew."""
+    known = np.isfinite(pulse.values)
+    course = sets.p * sets.q
+    course = course / course[:, known].mean(axis=1, keepdims=True) - 1.0
+    tame = np.clip(flat, pulse.mean - FAR_SD * pulse.sd, pulse.mean + FAR_SD * pulse.sd) / pulse.mean - 1.0
+    weight = (course[:, known] ** 2).sum(axis=1)
+    slope = (course * tame)[:, known].sum(axis=1) / np.where(weight > 0.0, weight, 1.0)
+    return np.asarray(1.0 + np.clip(slope, -1.0, 1.5)[:, None] * course)
 
 
 def _course(made: Phases, get: dict[str, FloatArray], n_sweeps: int, which: int) -> tuple[FloatArray, FloatArray]:

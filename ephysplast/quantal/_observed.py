@@ -15,8 +15,11 @@ FloatArray = NDArray[np.float64]
 
 _LEAST_SWEEPS = 10
 
-MOST_PULSES: Final = 5
-"""Pulses of a train that are read: later ones are near its steady state, and each takes as long as the first."""
+_MOST_PULSES: Final = 5
+"""Pulses of a train that are read: later ones are near its steady state, and each takes longer than the first."""
+
+FAR_SD: Final = 5.0
+"""Standard deviations from which a response is drawn in before a mean is taken."""
 
 _PLAIN_RESPONSE = 4.0
 """Standard errors from which a pulse after the second has a response to speak of."""
@@ -29,7 +32,12 @@ class LaterPulse:
     values: FloatArray
     outliers: FloatArray
     mean: float
-    se: float
+    sd: float
+
+    @property
+    def se(self) -> float:
+        """Standard error of the mean."""
+        return self.sd / float(np.sqrt(np.isfinite(self.values).sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +45,7 @@ class Observed:
     """Both phases in units of the baseline mean: (sweeps, 1 or 2 pulses) each, the noise of each, what is known of q.
 
     The quantal size is the mean and SD of log q before, from a measurement of its own; None where there is none.
+    `pulses` are those of the train that are read, counted from 0.
     """
 
     before: FloatArray
@@ -45,6 +54,7 @@ class Observed:
     outliers: tuple[FloatArray, FloatArray]
     log_size: tuple[float, float] | None = None
     later: tuple[tuple[LaterPulse, ...], tuple[LaterPulse, ...]] = ((), ())
+    pulses: tuple[int, ...] = (0,)
 
 
 def observed(
@@ -56,7 +66,8 @@ def observed(
 ) -> tuple[Observed, float]:
     """Both phases in units of the baseline mean, and that mean."""
     scale = float(tamed(phases[0][:, 0]).mean())
-    first, second = (each[:, _read(phases)] / scale for each in phases)
+    pulses = _read(phases)
+    first, second = (each[:, pulses] / scale for each in phases)
     anything = _outliers(first, second, outlier_width)
     seen = Observed(
         before=first[:, :2],
@@ -65,6 +76,7 @@ def observed(
         outliers=(anything[0][:, :2].prod(axis=1), anything[1][:, :2].prod(axis=1)),
         log_size=_log_size(size, scale),
         later=(_later(first, anything[0]), _later(second, anything[1])),
+        pulses=tuple(pulses),
     )
     return seen, scale
 
@@ -74,23 +86,27 @@ def _read(phases: tuple[FloatArray, FloatArray]) -> list[int]:
 
     def responds(values: FloatArray) -> bool:
         known = values[np.isfinite(values)]
-        return bool(known.size >= _LEAST_SWEEPS and _mean(known)[0] > _PLAIN_RESPONSE * _mean(known)[1])
+        if known.size < _LEAST_SWEEPS:
+            return False
+        mean, sd = _mean_and_sd(known)
+        return mean > _PLAIN_RESPONSE * sd / float(np.sqrt(known.size))
 
     n_pulses = phases[0].shape[1]
-    later = [i for i in range(2, min(n_pulses, MOST_PULSES)) if all(responds(each[:, i]) for each in phases)]
+    later = [i for i in range(2, min(n_pulses, _MOST_PULSES)) if all(responds(each[:, i]) for each in phases)]
     return [*range(min(n_pulses, 2)), *later]
 
 
-def _mean(values: FloatArray) -> tuple[float, float]:
-    """Mean of winsorised values, and its standard error."""
-    tame = tamed(values)
-    return float(tame.mean()), float(tame.std() / np.sqrt(tame.size))
+def _mean_and_sd(values: FloatArray) -> tuple[float, float]:
+    """Mean and SD without what lies out of reach; rare releases among failures do not."""
+    middle, sd = float(np.median(values)), float(values.std())
+    near = np.clip(values, middle - FAR_SD * sd, middle + FAR_SD * sd)
+    return float(near.mean()), float(near.std())
 
 
 def _later(values: FloatArray, anything: FloatArray) -> tuple[LaterPulse, ...]:
     """Pulses after the second."""
     pulses = zip(values[:, 2:].T, anything[:, 2:].T, strict=True)
-    return tuple(LaterPulse(each, strange, *_mean(each[np.isfinite(each)])) for each, strange in pulses)
+    return tuple(LaterPulse(each, strange, *_mean_and_sd(each[np.isfinite(each)])) for each, strange in pulses)
 
 
 def sweeps_of(values: ArrayLike) -> FloatArray:

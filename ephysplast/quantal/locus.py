@@ -88,7 +88,8 @@ class LocusPosterior(Result):
     probability : numpy.ndarray of float, shape (4,)
         Of :data:`LOCI`; NaN when the status is not ``"ok"``.
     log_evidence, log_evidence_se : numpy.ndarray of float, shape (4,)
-        Natural logarithm of the marginal likelihood (amplitudes in baseline means), and its sampling error.
+        Natural logarithm of the marginal likelihood (amplitudes in baseline means; of a train up to a constant of the
+        data), and its sampling error.
     call : {"pre", "pre-or-silent", "post", "mixed", "undetermined"}
         pre: p reaches the threshold; pre-or-silent: n does, or p and n together; post: q; mixed: p+q.
     median, low, high : numpy.ndarray of float, shape (4, 3, 2)
@@ -101,6 +102,8 @@ class LocusPosterior(Result):
         Quantal variability within and between sites of the same draws.
     log_q_change : (float, float)
         Mean and SD of log(q after / q before) if q changed.
+    pulses : tuple of int
+        Which pulses of a sweep were read, from 0.
     status : str
         ``"ok"``, or why no locus can be given.
     """
@@ -117,6 +120,7 @@ class LocusPosterior(Result):
     draws_q: FloatArray
     draws_cv: FloatArray
     log_q_change: tuple[float, float]
+    pulses: tuple[int, ...] = ()
     status: str = OK
 
     def to_frame(self) -> "pd.DataFrame":
@@ -177,8 +181,8 @@ def locus_posterior(
     -----
     Binomial release with quantal variability within and between sites. Summed over: n, p, q, both variabilities, a
     linear drift of each phase, a graded onset of the change, outlying sweeps, and with two pulses recovery and
-    facilitation. Of the third to the fifth pulse of a train the scatter alone counts: release probability is free
-    there, for no model of whole trains holds closely enough to let their means speak. See :class:`LocusPriors`.
+    facilitation. Of the third to the fifth pulse of a train the scatter alone counts, given their means (which n·q must
+    be able to reach): no model of whole trains holds closely enough to let these speak. See :class:`LocusPriors`.
 
     Examples
     --------
@@ -235,6 +239,7 @@ def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random
         draws_q=draws[:, :, 2],
         draws_cv=draws[:, :, 3],
         log_q_change=log_q_change,
+        pulses=seen.pulses,
     )
 
 

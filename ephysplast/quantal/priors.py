@@ -30,8 +30,8 @@ class LocusPriors:
     min_spread : float
         Smallest SD of a quantal peak, as a share of q: even without noise, peaks are not lines.
     outlier_fraction : float
-        Share of sweeps that may be anything; which ones is summed over. 0.002 expects one in two
-        experiments of 300.
+        Share of sweeps (of later responses of a train, each) that may be anything; which ones is summed over. 0.002
+        expects one in two experiments of 300.
     outlier_width : float
         Scale of the Cauchy density of such sweeps, in SDs of the amplitudes.
     drift_scale : float

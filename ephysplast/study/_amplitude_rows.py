@@ -22,7 +22,6 @@ _WORDS: Final[Mapping[str, str]] = {
 _LEFT_OUT: Final = ("induction", "pairing", "wash", "washout")
 _NO: Final = ("", "ok", "no", "n", "false", "0")
 _YES: Final = ("yes", "y", "true", "1", "x")
-_WEIGHED: Final = 2
 _LARGEST: Final = 1e15
 _ORDER_S: Final = 1e-3
 """Sweeps without times are put so near to each other that nothing which is counted in minutes acts on them."""
@@ -358,14 +357,12 @@ def _comparable(made: Sweeps) -> Sweeps:
     if n == 0:
         raise EphysplastError("a phase has no amplitude of the first pulse", wanted="numbers in both phases")
     notes = [] if n == len(both) else [f"from pulse {n + 1} on a phase has no amplitudes: those pulses are left out"]
-    if n > _WEIGHED:
-        notes.append(f"the posterior weighs the first {_WEIGHED} pulses; later ones count for the classical indices")
     known = known[:, :n]
-    first, later = int((~known[:, 0]).sum()), int((known[:, 0] & ~known.all(axis=1)).sum())
+    first, second = int((~known[:, 0]).sum()), int((known[:, 0] & ~known[:, :2].all(axis=1)).sum())
     if first:
         notes.append(f"not used: {_sweeps(first)} without an amplitude of the first pulse")
-    if later:
-        notes.append(f"{_sweeps(later)} without a later pulse: of use for the sign, and not for the posterior")
+    if second:
+        notes.append(f"{_sweeps(second)} without the second pulse: of use for the sign, and not for the posterior")
     cut = replace(made, amplitude=made.amplitude[:, :n], interval_s=made.interval_s[:n])
     return replace(cut, notes=(*made.notes, *notes))
 

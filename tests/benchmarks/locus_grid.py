@@ -6,8 +6,8 @@ Prints, for each of the 96 cells, how many of the runs are called rightly, wrong
 the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Beside it what
 is lost to the confound itself: calls of observers who are told its form, but not how steeply the baseline drifts, which
 sweep is an outlier or how the change sets in (nobody can know that). Runs are kept in the file as they come, and an
-interrupted command goes on where it stopped. Levels of one confound share their random numbers, so what differs between
-them is the confound.
+interrupted command goes on where it stopped; the file belongs to one state of the program. Levels of one confound share
+their random numbers, so what differs between them is the confound.
 """
 
 import argparse

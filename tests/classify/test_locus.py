@@ -88,7 +88,7 @@ def of_raised(raised, monkeypatch):
 
     def known(before, after, **_):
         assert before.shape[1] == after.shape[1] >= 2
-        return raised[1]
+        return replace(raised[1], pulses=tuple(range(min(before.shape[1], 5))))
 
     monkeypatch.setattr(f"{MODULE}.locus_posterior", known)
     return lambda table=None, **how: asked(raised[0] if table is None else table, **how)
@@ -166,13 +166,21 @@ def test_light_leaves_only_the_first_response(made):
     assert asked(replace(pair, amplitude=spoiled), about=Circumstances(opsin=True)).probabilities == light.probabilities
 
 
-@pytest.mark.parametrize(("more", "words"), [(3, "all responses"), (6, "the first 5 of 8 responses")])
-def test_how_a_train_is_weighed_is_said(of_raised, raised, tabulate, rng, more, words):
+@pytest.mark.parametrize(("more", "read"), [(3, "all"), (6, "1, 2, 3, 4, 5")])
+def test_how_a_train_is_weighed_is_said(of_raised, raised, tabulate, rng, more, read):
     pair = raised[0]
     train = tabulate(np.hstack([pair.amplitude, rng.normal(10, 3, (300, more))]), pair.noise, n_baseline=100, unit="pA")
     result = of_raised(train)
     assert result.locus == "pre"
-    assert f"{words} of a sweep were weighed, those after the second by their scatter alone" in result.sentence
+    words = f"of the {2 + more} responses of a sweep {read} were weighed, those after the second by their scatter alone"
+    assert words in result.sentence
+
+
+def test_a_train_without_later_responses_is_a_pair(made, rng):
+    pair = made(7, PAIR | {"p": 0.25}, PAIR | {"p": 0.6})
+    noise_alone = replace(pair, amplitude=np.hstack([pair.amplitude, rng.normal(0, 1, (300, 2))]))
+    noise_alone = replace(noise_alone, interval_s=0.05 * np.arange(4.0))
+    assert "of the 4 responses of a sweep 1, 2 were weighed" in asked(noise_alone).sentence
 
 
 def test_second_responses_that_are_missing_are_left_out_with_a_word(made):
@@ -391,6 +399,19 @@ def test_units_do_not_matter(made, power, seed):
         assert b.p_after.value == pytest.approx(a.p_after.value, rel=1e-9, nan_ok=True)
 
 
+def test_with_the_driving_force_known_pre_and_post_are_still_equally_likely(raised, monkeypatch):
+    # Nothing learnt: the posterior is the prior, and log q after / before is as uncertain as before.
+    prior = np.array([0.2375, 0.2375, 0.475, 0.05])
+    force = DrivingForce(ratio=1.0, low=0.9, high=1.0 / 0.9)
+    draws = {name: getattr(raised[1], name)[[0] * 4] for name in ("draws_n", "draws_p", "draws_q", "draws_cv")}
+    unmoved = (0.0, float(np.sqrt(0.7**2 - force.log_se**2)))
+    nothing = replace(raised[1], probability=prior, log_q_change=unmoved, **draws)
+    monkeypatch.setattr(f"{MODULE}.locus_posterior", lambda *a, **k: nothing)
+    found = asked(raised[0], about=Circumstances(response="IPSC", driving_force=force)).probabilities
+    assert found["q"] + found["chloride"] == pytest.approx(found["p"] + found["n"])
+    assert found["q"] == pytest.approx(found["chloride"])
+
+
 def test_the_same_seed_gives_the_same_answer(made):
     table = made(1, ONE, ONE | {"q": 8.0}, sweeps=(30, 40))
     assert asked(table, 4).to_frame().equals(asked(table, 4).to_frame())
@@ -413,7 +434,7 @@ def test_its_table_has_a_row_per_locus_and_quantity(made):
     assert {"before", "before_low", "after_high", "status"} <= set(frame.columns)
 
 
-@pytest.mark.parametrize("wrong", [{"mass_chloride": -0.1}, {"mass_chloride": 1.5}])
+@pytest.mark.parametrize("wrong", [{"chloride_share": -0.1}, {"chloride_share": 1.5}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(SettingsError):
         LocusConfig(**wrong)

@@ -17,7 +17,9 @@ from ephysplast.quantal import (
     QuantalSize,
     locus_posterior,
 )
-from ephysplast.quantal._observed import observed
+from ephysplast.quantal._density import SweepSets
+from ephysplast.quantal._hypotheses import _later
+from ephysplast.quantal._observed import LaterPulse, observed
 
 SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0)
 
@@ -114,6 +116,31 @@ def test_later_pulses_say_nothing_by_their_means_and_may_be_missing(train) -> No
     seen = replace(train, before=train.before.copy(), after=np.hstack([train.after[:, :2], sparse]))
     seen.before[:20, 2:] = np.nan
     assert posterior_of(seen)[LOCI.index("n")] > 0.5
+
+
+@pytest.mark.parametrize("missing", [0, 40])
+def test_a_later_pulse_is_summed_over_its_release_probability(missing) -> None:
+    # Against a dense sum over the mean: three nodes do for what is nearly a Gaussian.
+    rng = np.random.default_rng(8)
+    quanta = rng.binomial(8, 0.3, 150)
+    values = 0.4 * (quanta + np.sqrt(0.06 * quanta) * rng.standard_normal(150)) + 0.1 * rng.standard_normal(150)
+    values[:missing] = np.nan
+    pulse = LaterPulse(values, np.full(150, 0.1), float(np.nanmean(values)), float(np.nanstd(values)))
+    flat = np.ones((3, 150))
+    q = np.array([0.4, 0.36, 0.45])
+    sets = SweepSets(np.array([8.0, 9.0, 7.0]), 0.5 * flat, q[:, None] * flat, *np.full((2, 3), 0.2), 0.1 / q)
+    found = _later(pulse, 0.0 * flat, sets, LocusPriors(outlier_fraction=1e-6))
+    kept, exact = values[missing:], []
+    k = np.arange(10)
+    for n, size in zip((8, 9, 7), q, strict=True):
+        variance = 0.01 + size**2 * (0.04 * k + 0.04 * np.maximum(k * (n - k), 0) / (n - 1))
+        peaks = stats.norm.pdf(kept[:, None], k * size, np.sqrt(variance))
+        off = np.linspace(-5.0, 5.0, 201)
+        means = pulse.mean + off * pulse.se
+        total = [np.log(peaks @ stats.binom.pmf(k, n, mean / n / size)).sum() for mean in means]
+        exact.append(special.logsumexp(total) + np.log(off[1] - off[0]) - 0.5 * np.log(2.0 * np.pi))
+    # A tenth of a nat is a tenth of what changes odds noticeably.
+    np.testing.assert_allclose(found, exact, atol=0.1)
 
 
 def test_which_pulses_of_a_train_are_read(train) -> None:

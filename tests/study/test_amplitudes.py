@@ -327,7 +327,7 @@ def test_missing_rows_and_cells_are_missing_responses(paired, tmp_path):
     gaps.loc[(gaps["sweep"] == 9) & (gaps["pulse"] == 1), "amplitude_pA"] = np.nan
     found = read_one(gaps, tmp_path)
     assert np.argwhere(np.isnan(found.table.amplitude)).tolist() == [[4, 1], [8, 0]]
-    assert any("1 sweep without a later pulse" in each for each in found.sentences)
+    assert any("1 sweep without the second pulse" in each for each in found.sentences)
     assert int(found.table.used.sum()) == 179
 
 

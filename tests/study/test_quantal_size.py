@@ -458,7 +458,7 @@ def test_a_known_quantal_size_answers_for_cells_that_are_undetermined_without(tm
     # Asynchronous quanta of the same synapse (in strontium): nothing but sampling and filtering lies between.
     config = ClassifyConfig(locus=LocusConfig(minis=MiniSizeConfig(extra_log_sd=0.15)))
     calls = []
-    for seed in range(300, 324):
+    for seed in range(300, 336):
         cell(seed, **GROWN).to_csv(tmp_path / "cell.csv", index=False)
         minis = table(tmp_path, amplitude=-np.random.default_rng(seed + 1000).gamma(11.0, 10.0 / 11.0, 300))
         (made,) = read_amplitudes(tmp_path / "cell.csv")
@@ -469,8 +469,8 @@ def test_a_known_quantal_size_answers_for_cells_that_are_undetermined_without(tm
             found.append(judge_amplitudes(sized, rng=rng, config=config))
         calls.append(tuple(each.locus for each in found))
     undetermined = [after for before, after in calls if before == "undetermined"]
-    assert len(undetermined) >= 8  # else there is nothing to see; ten of the twelve whose sign was found, as drawn
-    # Four of the ten are answered, as drawn; near the threshold the sampling error of the evidence may turn one or two.
+    assert len(undetermined) >= 6  # else there is nothing to see
+    # Four of thirteen are answered, as drawn; near the threshold the sampling error of the evidence may turn one or two.
     assert undetermined.count("post") >= 2
     assert set(undetermined) <= {"post", "undetermined"}
     assert all(after == before for before, after in calls if before != "undetermined")

@@ -470,7 +470,7 @@ def test_a_known_quantal_size_answers_for_cells_that_are_undetermined_without(tm
         calls.append(tuple(each.locus for each in found))
     undetermined = [after for before, after in calls if before == "undetermined"]
     assert len(undetermined) >= 6  # else there is nothing to see
-    # Four of thirteen are answered, as drawn; near the threshold the sampling error of the evidence may turn one or two.
+    # Four of thirteen are answered, as drawn; near the threshold the sampling error may turn one or two.
     assert undetermined.count("post") >= 2
     assert set(undetermined) <= {"post", "undetermined"}
     assert all(after == before for before, after in calls if before != "undetermined")

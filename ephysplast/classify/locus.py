@@ -22,13 +22,7 @@ from ephysplast.classify.classical import IndicesConfig, IndicesResult, measure_
 from ephysplast.classify.resample import BoolArray
 from ephysplast.errors import OK, check_settings
 from ephysplast.experiment import BASELINE, POST, ResponseKind, SweepTable
-from ephysplast.quantal import (
-    LocusPosterior,
-    MiniSizeConfig,
-    PosteriorConfig,
-    QuantalSize,
-    locus_posterior,
-)
+from ephysplast.quantal import LocusPosterior, MiniSizeConfig, PosteriorConfig, QuantalSize, locus_posterior
 from ephysplast.result import Estimate, Result
 from ephysplast.verdict import AmplitudeFit, CvPlane, Evidence, Locus, ReleaseEstimate
 
@@ -317,7 +311,8 @@ def _probabilities(posterior: LocusPosterior, known: DrivingForce | None, limits
     log_ratio = -0.5 * (mean / spread) ** 2 - np.log(spread) + np.log(limits.posterior.priors.q_change_sd)
     alone = found["q"] * limits.chloride_share * float(np.exp(min(log_ratio, 700.0)))
     shared = found | {"q": found["q"] * (1.0 - limits.chloride_share), "chloride": alone}
-    return {name: each / sum(shared.values()) for name, each in shared.items()}
+    total = sum(shared.values())
+    return {name: each / total for name, each in shared.items()}
 
 
 def _call(probabilities: dict[str, float], threshold: float, about: Circumstances, known: DrivingForce | None) -> Locus:

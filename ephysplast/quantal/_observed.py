@@ -75,7 +75,7 @@ def observed(
         noise=(noise[0] / scale, noise[1] / scale),
         outliers=(anything[0][:, :2].prod(axis=1), anything[1][:, :2].prod(axis=1)),
         log_size=_log_size(size, scale),
-        later=(_later(first, anything[0]), _later(second, anything[1])),
+        later=(_later_pulses(first, anything[0]), _later_pulses(second, anything[1])),
         pulses=tuple(pulses),
     )
     return seen, scale
@@ -103,7 +103,7 @@ def _mean_and_sd(values: FloatArray) -> tuple[float, float]:
     return float(near.mean()), float(near.std())
 
 
-def _later(values: FloatArray, anything: FloatArray) -> tuple[LaterPulse, ...]:
+def _later_pulses(values: FloatArray, anything: FloatArray) -> tuple[LaterPulse, ...]:
     """Pulses after the second."""
     pulses = zip(values[:, 2:].T, anything[:, 2:].T, strict=True)
     return tuple(LaterPulse(each, strange, *_mean_and_sd(each[np.isfinite(each)])) for each, strange in pulses)

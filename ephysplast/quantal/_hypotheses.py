@@ -26,8 +26,8 @@ _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""
 
 _LATER_WEIGHT = 0.5
-"""A pulse after the second counts half: the same sites, large or small, answer at all pulses of a sweep, so these are not
-independent. How much less they are worth is a choice, not a measurement."""
+"""A pulse after the second counts half: the same sites, large or small, answer at all pulses of a sweep, so these are
+not independent. How much less they are worth is a choice, not a measurement."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,25 +1,24 @@
 """What the commands share: tables, progress and files, and what of them may reach a terminal."""
 
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
-from zlib import crc32
+from typing import TYPE_CHECKING, Final, Protocol
 
 import typer
 
 from ephysplast._files import write_text
-from ephysplast.errors import EphysplastError, SettingsError
+from ephysplast.errors import SettingsError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
+
+    from ephysplast.study import Outcome
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes."""
-FIGURE_FORMATS: Final = ("png", "svg", "pdf")
 _NAMES: Final = 6
 
 
@@ -33,9 +32,6 @@ class Read(Protocol):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was taken as what."""
-
-
-Cell = TypeVar("Cell", bound=Read)
 
 
 def printable(text: str) -> str:
@@ -55,22 +51,22 @@ def pair(text: str, option: str) -> tuple[str, str]:
 def progress(what: str, total: int) -> Iterator[Callable[..., None]]:
     """Show how far a run of several seconds is; what it yields is called after each part, with its name or nothing."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(what, total=total)
         yield lambda name="": progress.update(bar, advance=1, description=f"{what} {name}".rstrip())
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, lines: bool = False) -> None:
     """Print a table that folds where the terminal is narrow."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    table = Table(show_lines=lines)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
@@ -109,48 +105,41 @@ def print_reading(cells: "Sequence[Read]") -> None:
         typer.echo(printable(f"{whose}{sentence}"))
 
 
-def each_cell(
-    cells: "Sequence[Cell]",
-    what: str,
-    do: "Callable[[Cell, np.random.Generator], None]",
-    *,
-    seed: int,
-    failed: list[tuple[str, Exception]],
-) -> None:
-    """Do one thing with every cell, and show how far it is; what goes wrong with one is kept, and the others go on."""
-    import numpy as np
-
-    with progress(what, len(cells)) as advance:
-        for cell in cells:
-            # A cell's own draws, as in a study: results do not depend on what else is in the table.
-            rng = np.random.default_rng([seed, crc32(cell.name.encode())])
-            try:
-                do(cell, rng)
-            except Exception as error:  # noqa: BLE001 - one bad cell must never stop the others; its traceback is kept
-                failed.append((cell.name, error))
-            advance(printable(cell.name))
+def watch(what: str, total: int, outcomes: "Iterable[Outcome]", output: Path) -> "list[Outcome]":
+    """Show how far a batch is, and return how it came out; Ctrl-C leaves, and says what is kept."""
+    done: list[Outcome] = []
+    try:
+        with progress(what, total) as advance:
+            for outcome in outcomes:
+                done.append(outcome)
+                advance(printable(outcome.experiment))
+    except KeyboardInterrupt:
+        kept = f"{len(done)} of {total} are kept in {output}"
+        typer.echo(f"interrupted: {kept}; run the same command to go on", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    return done
 
 
-def error_in_words(error: Exception) -> str:
-    """Say what went wrong with one cell."""
-    return str(error) if isinstance(error, EphysplastError) else f"unexpected {type(error).__name__}: {error}"
+def print_verdicts(what: str, rows: "pd.DataFrame") -> None:
+    """Print what changed and where: one row per experiment or cell."""
+    printed = []
+    for row in rows.to_dict("records"):
+        ratio = row.get("change")  # absent where nothing could be measured
+        known = ratio is not None and ratio == ratio
+        change = f"{ratio:.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]" if known else ""
+        of_cell = row.get("changes")  # NaN where no verdict was reached
+        change = change or (of_cell if isinstance(of_cell, str) and of_cell else "–")
+        why = row["status"] if row["sign"] in ("refused", "failed") else row["locus_sentence"] or row["sign_sentence"]
+        cells = (row["experiment"], row["response"], row["sign"], change, row["locus"], why)
+        printed.append([str(cell) for cell in cells])
+    print_table((what, "response", "sign", "change", "locus", "why"), printed, lines=True)
 
 
-def error_row(name: str, error: Exception, **answers: str) -> "pd.DataFrame":
-    """Return the row of a cell that failed, with the traceback of what nobody foresaw, and the answers it then has."""
-    import pandas as pd
-
-    row = {"experiment": name, "status": f"failed: {error_in_words(error)}", **answers}
-    if not isinstance(error, EphysplastError):
-        row["traceback"] = "".join(traceback.format_exception(error))
-    return pd.DataFrame([row])
-
-
-def as_csv(frames: "Sequence[pd.DataFrame]") -> str:
-    """Put tables below each other as CSV, without what a spreadsheet would run as a formula."""
-    import pandas as pd
-
-    from ephysplast.study.run import _harmless
-
-    harmless: Any = _harmless
-    return pd.concat(frames, ignore_index=True).map(harmless).to_csv(index=False, lineterminator="\n")
+def print_ending(outcomes: "Sequence[Outcome]", *, n_unread: int = 0) -> bool:
+    """Count how many were done, stood from the last run, or failed; return whether any failed."""
+    counts = Counter(
+        "failed" if each.failed else "unchanged since the last run" if each.stands else "done" for each in outcomes
+    )
+    counts["failed"] += n_unread
+    typer.echo(", ".join(f"{count} {word}" for word, count in counts.items() if count))
+    return bool(counts["failed"])

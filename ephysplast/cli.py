@@ -2,21 +2,17 @@
 
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ephysplast import cli_locus, cli_plan, cli_release, cli_rules
-from ephysplast._console import FAILED, INTERRUPTED, USAGE, printable
+from ephysplast._console import FAILED, INTERRUPTED, USAGE, print_ending, print_verdicts, printable, watch
 from ephysplast.errors import EphysplastError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from ephysplast.recording import FloatArray, Recording
-    from ephysplast.study import Outcome
 
 app = typer.Typer(
     add_completion=False,
@@ -113,28 +109,20 @@ def analyse(
     An interrupted run goes on where it stopped when the same command is given again. Exit code 0: all answered
     (refusing an experiment is an answer); 1: some experiments failed, the others were done; 2: wrong usage.
     """
-    from ephysplast.study import Settings, load_manifest, load_settings, run_study
+    from ephysplast.report import write_report
+    from ephysplast.study import Settings, load_manifest, load_settings, run_study, study_table
+    from ephysplast.study.batch import workers
 
     experiments = load_manifest(manifest)
     beside = manifest.parent / "settings.toml"
     chosen = load_settings(settings) if settings else load_settings(beside) if beside.is_file() else Settings()
-    workers = jobs or (min(os.cpu_count() or 1, len(experiments) // 4) or 1)
-    outcomes: list[Outcome] = []
-    try:
-        with _progress() as progress:
-            bar = progress.add_task("analysing", total=len(experiments))
-            for outcome in run_study(experiments, output, settings=chosen, jobs=workers, figures=figures):
-                outcomes.append(outcome)
-                progress.update(bar, advance=1, description=printable(outcome.experiment))
-    except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted: {len(outcomes)} of {len(experiments)} are kept in {output}; run the same command to go on",
-            err=True,
-        )
-        raise typer.Exit(INTERRUPTED) from None
-    _print_verdicts(output, [each.name for each in experiments])
-    _print_ending(output, outcomes)
-    if any(each.failed for each in outcomes):
+    analysed = run_study(experiments, output, settings=chosen, jobs=workers(jobs, len(experiments)), figures=figures)
+    outcomes = watch("analysing", len(experiments), analysed, output)
+    print_verdicts("experiment", study_table(output, "experiments"))
+    any_failed = print_ending(outcomes)
+    typer.echo(f"report: {write_report(output)}")
+    typer.echo(f"tables and figures: {output}")
+    if any_failed:
         raise typer.Exit(FAILED)
 
 
@@ -174,48 +162,6 @@ app.command()(cli_plan.plan)
 app.command()(cli_release.release)
 app.command()(cli_rules.simulate)
 app.command()(cli_rules.fit)
-
-
-def _progress() -> "Progress":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}", markup=False))
-    return Progress(*columns, console=Console(stderr=True), transient=True)
-
-
-def _print_verdicts(output: Path, names: list[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from ephysplast.study import study_table
-
-    rows = study_table(output, "experiments").set_index("experiment")
-    table = Table(show_lines=True)
-    for heading in ("experiment", "response", "sign", "change", "locus", "why"):
-        table.add_column(heading, overflow="fold")
-    for name in names:
-        row = rows.loc[name]
-        known = row.get("change") is not None and row["change"] == row["change"]
-        change = f"{row['change']:.2f} [{row['change_low']:.2f}, {row['change_high']:.2f}]" if known else ""
-        of_cell = row.get("changes")  # NaN where no verdict was reached
-        change = change or (of_cell if isinstance(of_cell, str) and of_cell else "–")
-        why = row["status"] if row["sign"] in ("refused", "failed") else row["locus_sentence"] or row["sign_sentence"]
-        cells = (name, row["response"], row["sign"], change, row["locus"], why)
-        table.add_row(*(Text(printable(str(cell))) for cell in cells))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def _print_ending(output: Path, outcomes: "list[Outcome]") -> None:
-    from ephysplast.report import write_report
-
-    counts = Counter(
-        "failed" if each.failed else "unchanged since the last run" if each.stands else "done" for each in outcomes
-    )
-    typer.echo(", ".join(f"{count} {word}" for word, count in counts.items()))
-    typer.echo(f"report: {write_report(output)}")
-    typer.echo(f"tables and figures: {output}")
 
 
 def _print_recording(recording: "Recording", number: int) -> None:

@@ -1,6 +1,7 @@
 """The command that asks a table of amplitudes where a change lies: what it prints, writes and refuses."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from ephysplast.cli_locus import locus
 from ephysplast.errors import EphysplastError
+from ephysplast.study import amplitude_batch
 
 APP = typer.Typer()
 APP.command()(locus)
@@ -62,7 +64,7 @@ def test_a_table_of_one_cell_is_read_aloud_judged_and_written(folder):
     assert "'before' is taken for baseline" in said
     assert "responses are negative" in said
     assert "EPSC is taken" in said
-    assert {each.name for each in out.iterdir()} == {"locus.csv", "release.csv"}
+    assert {each.name for each in out.iterdir()} == {"locus.csv", "locus.sqlite", "release.csv"}
     (row,) = pd.read_csv(out / "locus.csv").to_dict("records")
     assert (row["experiment"], row["response"], row["unit"], row["sign"]) == ("one", "EPSC", "pA", "LTP")
     assert all(str(row[each]) in said for each in ("sign", "locus"))
@@ -97,6 +99,7 @@ def test_one_bad_cell_is_an_error_row_and_stops_nothing(folder):
     assert rows["sign"].to_dict() == {"a": "LTP", HOSTILE: "refused", "b": "failed"}
     assert "'amplitude (pA)' is not a number" in rows.loc["b", "status"]
     assert "'=cmd()' in row 107" in rows.loc["b", "status"]
+    assert pd.read_csv(out / "locus_errors.csv")["experiment"].tolist() == ["b"]
 
 
 def test_names_are_harmless_in_tables_and_files(tmp_path):
@@ -107,7 +110,7 @@ def test_names_are_harmless_in_tables_and_files(tmp_path):
     assert "refused" in said
     assert pd.read_csv(tmp_path / "out" / "locus.csv")["experiment"].tolist() == [HOSTILE, "'=1+1"]
     assert not (tmp_path / "out" / "release.csv").exists()
-    figures = [each for each in (tmp_path / "out").iterdir() if each.suffix != ".csv"]
+    figures = [each for each in (tmp_path / "out").iterdir() if each.suffix not in (".csv", ".sqlite")]
     assert sorted(each.suffix for each in figures) == [".pdf", ".pdf", ".png", ".png", ".svg", ".svg"]
     assert all(re.fullmatch(r"locus_[A-Za-z0-9_\-]+\.(png|svg|pdf)", each.name) for each in figures)
     for drawn in (each.read_text(encoding="utf-8") for each in figures if each.suffix == ".svg"):
@@ -149,34 +152,78 @@ def test_mistakes_are_said_before_anything_is_written(words, said, folder, monke
 
 
 def test_what_nobody_foresaw_is_an_error_row_with_its_traceback(folder, monkeypatch):
-    from ephysplast.study import amplitudes
-
-    judge = amplitudes.judge_amplitudes
+    judge = amplitude_batch.judge_amplitudes
 
     def broken(made, **how):
         return 1 / 0 if made.name == "a" else judge(made, **how)
 
-    monkeypatch.setattr(amplitudes, "judge_amplitudes", broken)
+    monkeypatch.setattr(amplitude_batch, "judge_amplitudes", broken)
     run(folder / "cells.csv", "-o", folder / "out", "--no-figures", code=1)
     rows = pd.read_csv(folder / "out" / "locus.csv").set_index("experiment")
     assert rows.loc["a", "status"] == "failed: unexpected ZeroDivisionError: division by zero"
-    assert "in broken" in rows.loc["a", "traceback"]
+    errors = pd.read_csv(folder / "out" / "locus_errors.csv").set_index("experiment")
+    assert "in broken" in errors.loc["a", "traceback"]
     assert rows.loc[HOSTILE, "sign"] == "refused"
 
 
-def test_what_was_judged_is_kept_when_it_is_interrupted(tmp_path, monkeypatch):
-    from ephysplast.study import amplitudes
-
-    judge, seen = amplitudes.judge_amplitudes, []
+def test_an_interrupted_run_keeps_what_was_judged_and_goes_on(tmp_path, monkeypatch):
+    judge, seen = amplitude_batch.judge_amplitudes, []
 
     def interrupted(made, **how):
-        if seen:
+        if seen == ["a"]:
+            seen.append("interrupted")
             raise KeyboardInterrupt
         seen.append(made.name)
         return judge(made, **how)
 
-    monkeypatch.setattr(amplitudes, "judge_amplitudes", interrupted)
+    monkeypatch.setattr(amplitude_batch, "judge_amplitudes", interrupted)
     cells = [cell(1, sweeps=(4, 4)).assign(cell=name) for name in "ab"]
     pd.concat(cells).to_csv(tmp_path / "cells.csv", index=False)
-    run(tmp_path / "cells.csv", "-o", tmp_path / "out", "--no-figures", code=130)
+    words = (tmp_path / "cells.csv", "-o", tmp_path / "out", "--no-figures")
+    run(*words, code=130)
     assert pd.read_csv(tmp_path / "out" / "locus.csv")["experiment"].tolist() == ["a"]
+    assert "1 unchanged since the last run, 1 done" in run(*words)
+    assert seen == ["a", "interrupted", "b"]
+    assert pd.read_csv(tmp_path / "out" / "locus.csv")["experiment"].tolist() == ["a", "b"]
+    # Another seed, another kind of response: nothing of before stands.
+    assert "2 done" in run(*words, "--seed", "3")
+    assert "2 done" in run(*words, "--seed", "3", "--response", "IPSC")
+
+
+def test_a_table_that_is_open_elsewhere_costs_no_verdict(tmp_path, monkeypatch):
+    cell(1, sweeps=(4, 4)).to_csv(tmp_path / "one.csv", index=False)
+    words = (tmp_path / "one.csv", "-o", tmp_path / "out", "--no-figures")
+    whole = Path.replace
+
+    def locked(path, target):
+        if Path(target).name == "locus.csv":
+            raise PermissionError(13, "Permission denied")
+        return whole(path, target)
+
+    monkeypatch.setattr(Path, "replace", locked)
+    with pytest.raises(EphysplastError, match=r"locus\.csv cannot be written"):
+        run(*words)
+    monkeypatch.setattr(Path, "replace", whole)
+    assert "1 unchanged since the last run" in run(*words)
+    assert len(pd.read_csv(tmp_path / "out" / "locus.csv")) == 1
+
+
+def test_a_figure_that_cannot_be_written_costs_no_verdict(tmp_path, monkeypatch):
+    cell(1, sweeps=(4, 4)).to_csv(tmp_path / "one.csv", index=False)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ephysplast.plotting.save_figure", full)
+    assert "1 failed" in run(tmp_path / "one.csv", "-o", tmp_path / "out", code=1)
+    assert pd.read_csv(tmp_path / "out" / "locus.csv").loc[0, "sign"] == "refused"
+    assert "No space left" in pd.read_csv(tmp_path / "out" / "locus_errors.csv").loc[0, "error"]
+
+
+@pytest.mark.slow
+def test_several_workers_give_the_same_verdicts(folder):
+    tables = []
+    for jobs in ("1", "2"):
+        run(folder / "cells.csv", "-o", folder / jobs, "--no-figures", "-j", jobs, code=1)
+        tables.append(pd.read_csv(folder / jobs / "locus.csv"))
+    pd.testing.assert_frame_equal(*tables)

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ephysplast.errors import EphysplastError
+from ephysplast.study.batch import Outcome, slug
 from ephysplast.study.draft import Draft, draft_manifest
 from ephysplast.study.manifest import load_manifest, write_manifest
 from ephysplast.study.measure import analyse_experiment
 from ephysplast.study.measured import ExperimentResult
-from ephysplast.study.run import FIGURES, Outcome, run_study, slug
+from ephysplast.study.run import FIGURES, run_study
 from ephysplast.study.settings import Settings, load_settings, settings_from, to_toml
 from ephysplast.study.store import FILE, TABLES, Store
 from ephysplast.study.tables import tables_of

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FILE: Final = "study.sqlite"
+ERRORS: Final = "errors"
 TABLES: Final = (
     "experiments",
     "time_course",
@@ -27,18 +28,22 @@ TABLES: Final = (
     "quality",
     "induction",
     "files",
-    "errors",
+    ERRORS,
 )
 """The tables of a study; each is written as CSV too."""
 
+_TRUTH: Final = "BOOLEAN"
+
 
 class Store:
-    """Results of the experiments of one study.
+    """Results of the experiments of one study, or of the cells of one table.
 
     Parameters
     ----------
     path : pathlib.Path
         The SQLite file; made when absent. It is in WAL mode, which wants a local disk.
+    tables : tuple of str
+        What it holds; :data:`TABLES`, those of a study, by default.
 
     Notes
     -----
@@ -46,7 +51,8 @@ class Store:
     An experiment whose key stands already need not be run again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tables: tuple[str, ...] = TABLES) -> None:
+        self.tables = tables
         try:
             self._connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         except sqlite3.Error as error:
@@ -89,7 +95,7 @@ class Store:
         experiment, key : str
             Its name, and the hash of what the results depend on.
         tables : mapping of str to pandas.DataFrame
-            Rows for some of :data:`TABLES`; each frame has an ``experiment`` column.
+            Rows for some of its tables; each frame has an ``experiment`` column.
         failed : bool
             True for an error row: it will be tried again next time.
         """
@@ -123,21 +129,24 @@ class Store:
             cursor.execute("COMMIT")
 
     def frame(self, table: str) -> "pd.DataFrame":
-        """Return one of :data:`TABLES`, experiments in the manifest's order; empty when nothing was written to it."""
+        """Return one of its tables, experiments in the manifest's order; empty when nothing was written to it."""
         import pandas as pd
 
-        if table not in TABLES:
-            raise EphysplastError(f"a study has no table '{table}'", wanted=", ".join(TABLES))
+        if table not in self.tables:
+            raise EphysplastError(f"a study has no table '{table}'", wanted=", ".join(self.tables))
         if not _columns(self._connection, table):
             return pd.DataFrame()
         query = (
             f'SELECT t.* FROM "{table}" t LEFT JOIN manifest USING (experiment) '  # noqa: S608 - a fixed name
             "ORDER BY manifest.position, t.rowid"
         )
-        return pd.read_sql_query(query, self._connection)
+        frame = pd.read_sql_query(query, self._connection)
+        for name in _yes_or_no(self._connection, table):
+            frame[name] = frame[name].map({0: False, 1: True}).astype(object)
+        return frame
 
     def _forget(self, cursor: sqlite3.Cursor, experiment: str) -> None:
-        for name in TABLES:
+        for name in self.tables:
             if _columns(self._connection, name):
                 cursor.execute(f'DELETE FROM "{name}" WHERE experiment = ?', (experiment,))  # noqa: S608 - a fixed name
         cursor.execute("DELETE FROM done WHERE experiment = ?", (experiment,))
@@ -155,14 +164,23 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
     return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
 
 
+def _yes_or_no(connection: sqlite3.Connection, table: str) -> list[str]:
+    """Name the columns of truth values, which SQLite keeps as 0 and 1."""
+    return [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")') if row[2] == _TRUTH]
+
+
 def _insert(cursor: sqlite3.Cursor, table: str, frame: "pd.DataFrame") -> None:
     columns = [str(each) for each in frame.columns]
     quoted = [_quoted(each) for each in columns]
+    declared = [
+        f"{name} {_TRUTH}" if kind.kind == "b" else name for name, kind in zip(quoted, frame.dtypes, strict=True)
+    ]
     there = _columns(cursor.connection, table)
     if not there:
-        cursor.execute(f'CREATE TABLE "{table}" ({", ".join(quoted)})')
-    for name in [each for each in columns if there and each not in there]:
-        cursor.execute(f'ALTER TABLE "{table}" ADD COLUMN {_quoted(name)}')
+        cursor.execute(f'CREATE TABLE "{table}" ({", ".join(declared)})')
+    for name, column in zip(columns, declared, strict=True):
+        if there and name not in there:
+            cursor.execute(f'ALTER TABLE "{table}" ADD COLUMN {column}')
     marks = ", ".join("?" * len(columns))
     values = frame.astype(object).where(frame.notna(), None)
     cursor.executemany(

@@ -12,6 +12,7 @@ from ephysplast.result import Estimate
 from ephysplast.study.manifest import METADATA
 from ephysplast.study.measured import ExcitabilityPhase, ReversalPhase
 from ephysplast.study.sentences import changes_in_words
+from ephysplast.study.store import ERRORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,8 +137,15 @@ def error_tables(experiment: Experiment, message: str, trace: str = "") -> "dict
     row = {**_identity(experiment), "status": f"failed: {message}", "sign": "failed", "locus": "not asked"}
     return {
         "experiments": pd.DataFrame([row]),
-        "errors": pd.DataFrame([{"experiment": experiment.name, "error": message, "traceback": trace}]),
+        ERRORS: error_frame(experiment.name, message, trace),
     }
+
+
+def error_frame(name: str, message: str, trace: str = "") -> "pd.DataFrame":
+    """Return the row of the table of errors; the traceback is of what nobody foresaw."""
+    import pandas as pd
+
+    return pd.DataFrame([{"experiment": name, "error": message, "traceback": trace}])
 
 
 def _identity(experiment: Experiment) -> dict[str, object]:

@@ -1,13 +1,15 @@
 """The yardstick of Brock et al. (2020, doi:10.3389/fnsyn.2020.00011): four changes, four confounds, six levels each.
 
 python tests/benchmarks/locus_grid.py --runs 200 --observer 200 --told 50 --jobs 2 --keep grid.jsonl [--pulses 2]
+    [--first 1000]
 
 Prints, for each of the 96 cells, how many of the runs are called rightly, wrongly or not at all by the posterior, by
 the ideal observer (told the noise, and shown the synapse without the confound) and by the plain CV rule. Beside it what
 is lost to the confound itself: calls of observers who are told its form, but not how steeply the baseline drifts, which
 sweep is an outlier or how the change sets in (nobody can know that). Runs are kept in the file as they come, and an
 interrupted command goes on where it stopped; the file belongs to one state of the program. Levels of one confound share
-their random numbers, so what differs between them is the confound.
+their random numbers, so what differs between them is the confound. Runs are counted from --first, so that nothing need
+be judged on recordings that anything was chosen on.
 """
 
 import argparse
@@ -147,24 +149,24 @@ def judge(job: tuple[Cell, int, str, int]) -> dict[str, object]:
     return row | said | {"probability": probability.round(4).tolist()}
 
 
-def jobs_of(runs: dict[str, int], n_pulses: int) -> Iterator[tuple[Cell, int, str, int]]:
+def jobs_of(runs: dict[str, int], n_pulses: int, first: int) -> Iterator[tuple[Cell, int, str, int]]:
     """List every run of every judge once: cells with the same data share it."""
     different = sorted({each.same_as for each in cells()}, key=cells().index)
-    for run in range(max(runs.values())):
+    for run in range(first, first + max(runs.values())):
         for cell in different:
             judges = ["posterior"]
             judges += ["observer"] * (cell.family == "noise" and cell.level in OBSERVED_NOISE and n_pulses == 1)
             judges += ["told"] * (cell.family != "noise" and n_pulses == 1)
-            yield from ((cell, run, name, n_pulses) for name in judges if run < runs[name])
+            yield from ((cell, run, name, n_pulses) for name in judges if run < first + runs[name])
 
 
 def collect(
-    runs: dict[str, int], *, n_pulses: int, jobs: int, keep: Path | None
+    runs: dict[str, int], *, n_pulses: int, first: int, jobs: int, keep: Path | None
 ) -> dict[tuple[Cell, str], list[dict[str, object]]]:
     """Run everything that is not kept yet."""
     kept = [json.loads(line) for line in keep.read_text().splitlines()] if keep and keep.exists() else []
     known = {(Cell(e["change"], e["family"], e["level"]), e["run"], e["judge"], n_pulses) for e in kept}
-    todo = [job for job in jobs_of(runs, n_pulses) if job not in known]
+    todo = [job for job in jobs_of(runs, n_pulses, first) if job not in known]
     rows = list(kept)
     with ProcessPoolExecutor(jobs) as pool:
         for row in pool.map(judge, todo, chunksize=8) if jobs > 1 else map(judge, todo):
@@ -262,11 +264,12 @@ def main() -> None:
     parser.add_argument("--observer", type=int, default=0)
     parser.add_argument("--told", type=int, default=0)
     parser.add_argument("--pulses", type=int, default=1, choices=(1, 2))
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path)
     chosen = parser.parse_args()
     runs = {"posterior": chosen.runs, "observer": chosen.observer, "told": chosen.told}
-    found = collect(runs, n_pulses=chosen.pulses, jobs=chosen.jobs, keep=chosen.keep)
+    found = collect(runs, n_pulses=chosen.pulses, first=chosen.first, jobs=chosen.jobs, keep=chosen.keep)
     print(report(found))
 
 

@@ -18,8 +18,9 @@ from openpyxl import Workbook
 
 from ephysplast.errors import EphysplastError, ManifestError, SettingsError
 from ephysplast.study import analyse_experiment, load_manifest, run_study, settings_from
+from ephysplast.study.batch import harmless
 from ephysplast.study.files import Files
-from ephysplast.study.run import FIGURES, _harmless
+from ephysplast.study.run import FIGURES
 
 
 def rows_of(sample_data, name):
@@ -191,7 +192,7 @@ def test_a_setting_that_cannot_be_is_told_with_its_section(table, words):
 
 
 @pytest.mark.parametrize(
-    ("cell", "harmless"),
+    ("cell", "written"),
     [
         ("=1+1", "'=1+1"),
         ("@SUM(A1)", "'@SUM(A1)"),
@@ -202,8 +203,8 @@ def test_a_setting_that_cannot_be_is_told_with_its_section(table, words):
         (-1.5, -1.5),
     ],
 )
-def test_spreadsheets_run_no_text_of_ours(cell, harmless):
-    assert _harmless(cell) == harmless
+def test_spreadsheets_run_no_text_of_ours(cell, written):
+    assert harmless(cell) == written
 
 
 def test_an_output_that_cannot_be_written_is_one_sentence_and_loses_nothing(sample_data, tmp_path, monkeypatch):
@@ -239,6 +240,12 @@ def test_a_figure_on_a_full_disk_fails_its_experiment_alone(sample_data, tmp_pat
     assert (first.failed, second.failed) == (True, False)
     assert first.message.startswith("the figure cannot be written. Got: No space left on device.")
     assert not list((tmp_path / "out" / FIGURES).iterdir())
+    # What was measured is kept, and both are done again with the next run: the other one's figure is not there either.
+    assert pd.read_csv(tmp_path / "out" / "experiments.csv")["sign"].ne("failed").all()
+    assert pd.read_csv(tmp_path / "out" / "errors.csv")["experiment"].tolist() == ["few_sweeps"]
+    monkeypatch.undo()
+    assert [each.stands for each in run_study(experiments, tmp_path / "out")] == [False, False]
+    assert not (tmp_path / "out" / "errors.csv").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL; its workers end with the console")

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from ephysplast.cli_release import release
 from ephysplast.errors import EphysplastError
+from ephysplast.study import release_batch
 
 APP = typer.Typer()
 APP.command()(release)
@@ -85,7 +86,10 @@ def test_trains_are_read_aloud_fitted_compared_and_written(odd):
     assert "pulses every 50 ms, as told" in said
     assert "responses are negative" in said
     assert "CV of 0.3 within and 0.3 between sites" in said
-    assert {each.name for each in out.glob("*.csv")} == {"tsodyks_markram.csv", "variance_mean.csv"}
+    assert {each.name for each in out.glob("*.csv")} == {"answers.csv", "tsodyks_markram.csv", "variance_mean.csv"}
+    words = of_trains(out / "answers.csv").set_index(["analysis", "of"])["in_words"]
+    whose = ["pulses of baseline", "pulses of post", "baseline", "post", "post / baseline"]
+    assert words.index.get_level_values("of").tolist() == whose
     points = of_trains(out / "variance_mean.csv")
     assert points["condition"].tolist() == 2 * [f"pulse {k}" for k in (1, 2, 3, 4)]
     assert points["of"].tolist() == 4 * ["baseline"] + 4 * ["post"]
@@ -140,7 +144,7 @@ def test_the_seed_decides_and_not_what_else_is_in_the_table(folder):
 def test_figures_have_harmless_names_in_three_formats(odd):
     _, out = odd
     assert set(pd.read_csv(out / "variance_mean.csv")["experiment"]) == {HOSTILE, "'=1+1"}
-    figures = [each for each in out.iterdir() if each.suffix != ".csv"]
+    figures = [each for each in out.iterdir() if each.suffix not in (".csv", ".sqlite")]
     # The second cell has neither conditions nor trains: there is nothing to draw, and the tables say why.
     assert sorted(each.suffix for each in figures) == [".pdf", ".png", ".svg"]
     assert all(re.fullmatch(r"release_[A-Za-z0-9_\-]+\.(png|svg|pdf)", each.name) for each in figures)
@@ -179,47 +183,49 @@ def test_an_interval_is_a_frequency(folder):
 
 
 def test_what_nobody_foresaw_is_an_error_row_with_its_traceback(folder, monkeypatch):
-    from ephysplast.study import release_answers
-
-    analyse = release_answers.analyse_release
+    analyse = release_batch.analyse_release
 
     def broken(made, **how):
         return 1 / 0 if made.name == "a" else analyse(made, **how)
 
-    monkeypatch.setattr(release_answers, "analyse_release", broken)
+    monkeypatch.setattr(release_batch, "analyse_release", broken)
     run(folder / "cells.csv", "-o", folder / "out", "--no-figures", code=1)
     row = pd.read_csv(folder / "out" / "variance_mean.csv").set_index("experiment").loc["a"]
     assert row["status"] == "failed: unexpected ZeroDivisionError: division by zero"
-    assert "in broken" in row["traceback"]
+    errors = pd.read_csv(folder / "out" / "release_errors.csv").set_index("experiment")
+    assert "in broken" in errors.loc["a", "traceback"]
 
 
 def test_answers_are_kept_when_their_figure_fails(folder, monkeypatch):
-    def broken(*_):
-        raise OSError("no room on the disk")
+    def broken(*_, **__):
+        raise OSError(28, "no room on the disk")
 
-    monkeypatch.setattr("ephysplast.cli_release._draw", broken)
+    monkeypatch.setattr("ephysplast.plotting.save_figure", broken)
     cell(1).assign(cell="a").to_csv(folder / "alone.csv", index=False)
     run(folder / "alone.csv", "-o", folder / "out", code=1)
     rows = pd.read_csv(folder / "out" / "variance_mean.csv")
     assert rows["q"].notna().sum() == 3
-    assert rows["status"].str.contains("no room on the disk").sum() == 1
+    assert "no room on the disk" in pd.read_csv(folder / "out" / "release_errors.csv").loc[0, "error"]
 
 
-def test_what_was_done_is_kept_when_it_is_interrupted(folder, monkeypatch):
-    from ephysplast.study import release_answers
-
-    analyse, seen = release_answers.analyse_release, []
+def test_an_interrupted_run_keeps_what_was_done_and_goes_on(folder, monkeypatch):
+    analyse, seen = release_batch.analyse_release, []
 
     def interrupted(made, **how):
-        if seen:
+        if seen == ["a"]:
+            seen.append("interrupted")
             raise KeyboardInterrupt
         seen.append(made.name)
         return analyse(made, **how)
 
-    monkeypatch.setattr(release_answers, "analyse_release", interrupted)
+    monkeypatch.setattr(release_batch, "analyse_release", interrupted)
     pd.concat([cell(1).assign(cell=each) for each in "ab"]).to_csv(folder / "two.csv", index=False)
-    run(folder / "two.csv", "-o", folder / "out", "--no-figures", code=130)
+    words = (folder / "two.csv", "-o", folder / "out", "--no-figures")
+    run(*words, code=130)
     assert set(pd.read_csv(folder / "out" / "variance_mean.csv")["experiment"]) == {"a"}
+    assert "1 unchanged since the last run, 1 done" in run(*words)
+    assert set(pd.read_csv(folder / "out" / "variance_mean.csv")["experiment"]) == {"a", "b"}
+    assert "2 done" in run(*words, "--cv-within", "0.2")
 
 
 def test_the_program_has_the_command():

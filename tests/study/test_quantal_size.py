@@ -318,8 +318,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_one_size_for_several_cells_is_said(folder, monkeypatch):
-    monkeypatch.setattr("ephysplast.cli_locus._judge", lambda *_: None)
-    monkeypatch.setattr("ephysplast.cli_locus._report", lambda *_: None)
+    monkeypatch.setattr("ephysplast.study.amplitude_batch.judge_table", lambda *_, **__: ())
+    monkeypatch.setattr("ephysplast.study.amplitude_batch.locus_table", lambda _: pd.DataFrame())
     pd.concat([cell(seed).assign(cell=str(seed)) for seed in (1, 2)]).to_csv(folder / "cells.csv", index=False)
     for words in (["--minis", folder / "minis.csv"], ["--quantal-size", 12]):
         assert "one quantal size is taken for all 2 cells" in run(folder / "cells.csv", *words, "-o", folder / "out")

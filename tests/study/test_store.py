@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ephysplast.errors import EphysplastError
-from ephysplast.study.run import slug
+from ephysplast.study.batch import slug
 from ephysplast.study.store import FILE, Store
 
 
@@ -33,6 +33,18 @@ def test_what_is_put_comes_back_and_replaces_what_was(tmp_path):
         store.arrange(("a", "b"))
         assert list(store.frame("sweeps")["experiment"]) == ["a", "b", "b"]
         assert store.frame("errors").empty
+
+
+def test_truth_values_come_back_as_such(tmp_path):
+    with Store(tmp_path / FILE) as store:
+        store.put("a", "key", {"sweeps": frame("a", 2).assign(used=[True, False])}, failed=False)
+        store.put("b", "key", {"sweeps": frame("b", 1)}, failed=False)
+        store.put("c", "key", {"sweeps": frame("c", 1).assign(used=True, late=False)}, failed=False)
+        back = store.frame("sweeps")
+    assert back["used"].tolist()[:2] == [True, False]
+    assert back["used"].isna().tolist() == [False, False, True, False]
+    assert back["late"].tolist()[-1] is False
+    assert back.to_csv(index=False).splitlines()[1].endswith("True,")
 
 
 def test_a_failed_experiment_is_tried_again(tmp_path):

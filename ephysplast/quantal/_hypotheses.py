@@ -22,6 +22,9 @@ _STEADY = 0.03
 _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
+_STRETCHES = (5, 15, 40, 100)
+"""Sweeps of the post phase between which the number of sites that go gradually is taken as constant."""
+
 _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""
 
@@ -137,13 +140,50 @@ def _phase(made: Phases, get: dict[str, FloatArray], seen: Observed, priors: Loc
     flat = values[None] - (slope[:, None] * ramp(values.shape[0]))[:, :, None]
     p, q = _course(made, get, values.shape[0], which)
     noise = seen.noise[which] * (np.exp(get["log_noise"]) if "log_noise" in get else np.ones(slope.size))
-    sets = SweepSets(
-        made.n[:, which], p, q, get["within"], get["between"], np.hypot(noise / made.q[:, which], priors.min_spread)
-    )
-    density = sweep_densities(flat[:, :, 0], sets) if values.shape[1] == 1 else _pairs(flat, sets, made, get, which)
+    noise = np.hypot(noise, priors.min_noise) / made.q[:, which]
+    sets = SweepSets(made.n[:, which], p, q, np.hypot(get["within"], priors.min_spread), get["between"], noise)
+    density = _densities(flat, sets, made, get, which)
     total = _with_outliers(density, seen.outliers[which], priors).sum(axis=1)
     drifted = slope[:, None] * ramp(values.shape[0])
     return np.asarray(total + sum(_later(pulse, drifted, sets, priors) for pulse in seen.later[which]))
+
+
+def _densities(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, FloatArray], which: int) -> FloatArray:
+    """Densities of the first responses, or of the first two, of every sweep."""
+    moving = _losing_sites(made, get, which)
+    if not moving.any():
+        return _first(flat, sets, made, get, which)
+    found, n_sweeps = np.empty(flat.shape[:2]), flat.shape[1]
+    still, rows = np.flatnonzero(~moving), np.flatnonzero(moving)
+    found[still] = _first(flat[still], sets.take(still), *_some(made, get, still), which)
+    missing = _missing(get, rows, n_sweeps)
+    lost = (made.n[rows, 0] - made.n[rows, 1])[:, None]
+    some, which_of = sets.take(rows), _some(made, get, rows)
+    for block in np.split(np.arange(n_sweeps), [each for each in _STRETCHES if each < n_sweeps]):
+        n = np.rint(made.n[rows, 1] + (missing[:, block] * lost).mean(axis=1))
+        p = np.repeat(made.p[rows, 1, None], block.size, axis=1)
+        sites = replace(some, n=np.maximum(n, 1.0), p=p, q=some.q[:, block])
+        found[np.ix_(rows, block)] = _first(flat[np.ix_(rows, block)], sites, *which_of, which)
+    return found
+
+
+def _first(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, FloatArray], which: int) -> FloatArray:
+    return sweep_densities(flat[:, :, 0], sets) if flat.shape[2] == 1 else _pairs(flat, sets, made, get, which)
+
+
+def _losing_sites(made: Phases, get: dict[str, FloatArray], which: int) -> NDArray[np.bool_]:
+    """Tell in which sets sites go gradually: no release probability of those that stay stands for the others."""
+    return np.asarray((get["onset"] > 0.0) & (made.n[:, 0] > made.n[:, 1]) & (which == 1))
+
+
+def _some(made: Phases, get: dict[str, FloatArray], rows: NDArray[np.intp]) -> tuple[Phases, dict[str, FloatArray]]:
+    kept = Phases(made.n[rows], made.p[rows], made.q[rows], made.log_prior[rows])
+    return kept, {name: each[rows] for name, each in get.items()}
+
+
+def _missing(get: dict[str, FloatArray], rows: NDArray[np.intp], n_sweeps: int) -> FloatArray:
+    """Share of the change still missing in every sweep of the post phase."""
+    return np.asarray(get["onset"][rows, None] * np.exp(-np.arange(n_sweeps) / np.exp(get["log_onset"][rows, None])))
 
 
 def _with_outliers(density: FloatArray, outliers: FloatArray, priors: LocusPriors) -> FloatArray:
@@ -186,8 +226,8 @@ def _course(made: Phases, get: dict[str, FloatArray], n_sweeps: int, which: int)
     late = np.flatnonzero(get["onset"] > 0.0)
     if which == 0 or late.size == 0:
         return p, q
-    missing = get["onset"][late, None] * np.exp(-np.arange(n_sweeps) / np.exp(get["log_onset"][late, None]))
-    # Sites cannot be fractional: sites still missing are a release probability that much lower (or higher).
+    missing = _missing(get, late, n_sweeps)
+    # Sites still missing are a release probability that much lower (or higher): close enough for later pulses.
     sites = (made.n[late, 0] / made.n[late, 1])[:, None]
     p[late] += missing * (made.p[late, 0] * sites[:, 0] - made.p[late, 1])[:, None]
     q[late] += missing * (made.q[late, 0] - made.q[late, 1])[:, None]

@@ -28,7 +28,10 @@ IntArray = NDArray[np.intp]
 
 _QUANTILES = 48
 _BLUR = 0.1
-"""Smallest SD of a quantal peak in the scan, in quanta."""
+"""Smallest variability of quanta in the scan."""
+
+_BLUR_FAILURES = 0.03
+"""Smallest SD of failures in the scan, in baseline means: a drift that is not taken off smears them."""
 
 _SITE_EDGES = np.asarray([0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 8.5, 11.5, 15.5, 21.5, 30.5, 45.5, 68.5, 100.5])
 _SPREAD_EDGES = np.asarray([0.0, 0.2, 0.5, 1.0])
@@ -76,7 +79,8 @@ def scan(phases: tuple[FloatArray, FloatArray], *, noise: tuple[float, float], p
         means.append(max(float(some.mean()), 0.05))
         q = means[-1] / (grid[1] * grid[2])
         rows = [np.repeat(each[:, None], some.size, axis=1) for each in (grid[2], q)]
-        sets = SweepSets(grid[1], rows[0], rows[1], within[kind], between[kind], np.hypot(sd / q, _BLUR))
+        peaks = (np.hypot(within, _BLUR)[kind], between[kind], np.hypot(sd, _BLUR_FAILURES) / q)
+        sets = SweepSets(grid[1], rows[0], rows[1], *peaks)
         density = sweep_densities(np.repeat(some[None], q.size, axis=0), sets)
         log_density = np.log(density + 1e-3).sum(axis=1) * (values.size / some.size)
         found.append(log_density.reshape(shape))

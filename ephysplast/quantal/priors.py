@@ -28,7 +28,10 @@ class LocusPriors:
     max_cv_within, max_cv_between : float
         Quantal variability within and between sites, uniform from 0 to these.
     min_spread : float
-        Smallest SD of a quantal peak, as a share of q: even without noise, peaks are not lines.
+        Smallest variability of quanta within a site, as a share of q: no two are alike.
+    min_noise : float
+        Smallest noise SD, as a share of the baseline mean: no reading is exact. It must not grow with q, or failures
+        in little noise would speak for small quanta.
     outlier_fraction : float
         Share of sweeps (of later responses of a train, each) that may be anything; which ones is summed over. 0.002
         expects one in two experiments of 300.
@@ -65,6 +68,7 @@ class LocusPriors:
     max_cv_within: float = 0.6
     max_cv_between: float = 0.6
     min_spread: float = 0.05
+    min_noise: float = 0.01
     outlier_fraction: float = 0.002
     outlier_width: float = 3.0
     drift_scale: float = 0.5
@@ -89,6 +93,7 @@ class LocusPriors:
             max_cv_within=(0.01, 2.0),
             max_cv_between=(0.01, 2.0),
             min_spread=(0.01, 0.5),
+            min_noise=(1e-4, 0.2),
             outlier_fraction=(1e-6, 0.2),
             outlier_width=(0.5, 100.0),
             drift_scale=(0.0, 10.0),

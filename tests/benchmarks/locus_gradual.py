@@ -1,8 +1,8 @@
-"""Observers of a change that may set in gradually: one is told its course, one knows only that there may be one.
+"""An observer who knows that a change may set in gradually, but not how much of it is missing at first, nor how slowly.
 
-The exact posterior over p, n, q and p+q on a grid, as in locus_observer.py, with the course of the onset as told, or
-summed over. A change of p and q together has too many nodes for that, and is summed by importance sampling. Shares no
-code with the package.
+The exact posterior over p, n, q and p+q on a grid, as in locus_observer.py, with the course of the onset summed over. A
+change of p and q together has too many nodes for that, and is summed by importance sampling. Shares no code with the
+package.
 """
 
 from dataclasses import dataclass
@@ -32,24 +32,14 @@ _FAR = 25.0
 _DRAWS, _TEMPER = 20_000, 0.7
 
 
-def judge_gradual(
-    before: FloatArray,
-    after: FloatArray,
-    noise: float,
-    *,
-    course: tuple[float, float] | None = None,
-    grid: Observer = GRID,
-) -> FloatArray:
-    """Probability of p, n, q, p+q where the change may set in gradually: how is summed over.
-
-    Unless its `course` is told: the share that is missing at first, and the time constant in sweeps.
-    """
+def judge_gradual(before: FloatArray, after: FloatArray, noise: float, *, grid: Observer = GRID) -> FloatArray:
+    """Probability of p, n, q, p+q where the change may set in gradually: how is summed over."""
     first, second = grid.phases(before, after, noise)
     # What is still missing at first may lie as far as the baseline's mean, and the end as far to the other side.
     start, end = near(first.values), near(second.values)
     reach = min(start[0], end[0], 2 * end[0] - start[1]), max(start[1], end[1], 2 * end[1] - start[0])
     later = grid.table(second, starts=STRETCHES, reach=reach)
-    missing, weight = courses(after.size) if course is None else (in_stretches(*course, after.size)[None], np.ones(1))
+    missing, weight = courses(after.size)
     known = np.moveaxis(grid.table(first)[0], 0, -1)
     top = float(later.sum(axis=0).max())
     parts = (known - known.max(), np.ascontiguousarray(np.moveaxis(later, 1, -1)), top)
@@ -58,15 +48,13 @@ def judge_gradual(
 
 def courses(n_sweeps: int) -> tuple[FloatArray, FloatArray]:
     """Share of the change still missing in every stretch, (courses, stretches), and the weight of every course."""
-    found = [in_stretches(0.0, 1.0, n_sweeps), *(in_stretches(s, t, n_sweeps) for s in SHARES for t in TIMES)]
+    sweep = np.arange(n_sweeps)
+    found = [np.zeros(len(STRETCHES))]
+    sizes = np.diff([*STRETCHES, n_sweeps])
+    for share in SHARES:
+        found += [np.add.reduceat(share * np.exp(-sweep / time), STRETCHES) / sizes for time in TIMES]
     each = GRADUAL / (len(SHARES) * len(TIMES))
     return np.stack(found), np.asarray([1.0 - GRADUAL, *[each] * (len(found) - 1)])
-
-
-def in_stretches(share: float, time: float, n_sweeps: int) -> FloatArray:
-    """Mean share of the change still missing in each of the stretches."""
-    left = share * np.exp(-np.arange(n_sweeps) / time)
-    return np.asarray(np.add.reduceat(left, STRETCHES) / np.diff([*STRETCHES, n_sweeps]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,7 @@ class Observer:
     n_change_sd: float = 1.0
     masses: tuple[float, ...] = (0.2375, 0.2375, 0.475, 0.05)
     min_spread: float = 0.05
+    min_noise: float = 0.01
     gain_sd: float = 0.03
     no_drift: float = 0.8
     drift_scale: float = 0.5
@@ -195,7 +196,8 @@ class Observer:
         log_ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
         weight = np.exp(log_ways[:, None] + k[:, None] * np.log(p) + (n - k[:, None]) * np.log1p(-p))
         within, between = cv[:, :1] ** 2, cv[:, 1:] ** 2
-        variance = sweeps.noise**2 + q**2 * (self.min_spread**2 + k * within + k * (n - k) / max(n - 1, 1) * between)
+        noise = sweeps.noise**2 + self.min_noise**2
+        variance = noise + q**2 * (k * (self.min_spread**2 + within) + k * (n - k) / max(n - 1, 1) * between)
         square = ((sweeps.values[:, None] - k * q) ** 2).astype(np.float32)
         part = square[None] * (-0.5 / variance).astype(np.float32)[:, None, :]
         np.exp(part, out=part)

@@ -119,7 +119,9 @@ def record(truth: Truth, rng: np.random.Generator, *, n_pulses: int = 1, odd: st
 def _phase(truth: Truth, rng: np.random.Generator, which: int, *, n_pulses: int, odd: str) -> FloatArray:
     n, p, q = _course(truth, which)
     most = int(n.max())
-    size, leaning = _site_sizes(truth.cv_between, most), np.ones(most)
+    size, leaning = np.ones((n.size, most)), np.ones(most)
+    for sites in np.unique(n):
+        size[n == sites, :sites] = _site_sizes(truth.cv_between, int(sites))
     if odd == "unequal p":
         # Sites differ in release probability by a CV of about a half, as at many central synapses.
         leaning = np.exp(0.5 * np.random.default_rng(max(truth.n)).standard_normal(max(truth.n)))[:most]
@@ -165,7 +167,7 @@ def _quanta(out: NDArray[np.bool_], rng: np.random.Generator, size: FloatArray, 
         each = rng.gamma(1.0 / cv**2, cv**2, size=out.shape)
     else:
         each = 1.0 + cv * rng.standard_normal(out.shape)
-    return np.asarray(vesicles * each * size[None, :])
+    return np.asarray(vesicles * each * size)
 
 
 def usual(rng: np.random.Generator, *, sweeps: tuple[int, int] = (60, 240)) -> Truth:

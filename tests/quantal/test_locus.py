@@ -242,9 +242,8 @@ def dynesty_evidence(seen, noise, locus, q_span=(-3.5, 0.7)):
         total = 0.0
         for values, (n, p, q), odd in ((before, x[:3], stray[0]), (after, x[3:6], stray[1])):
             k = np.arange(n + 1)
-            variance = noise**2 + q**2 * (
-                priors.min_spread**2 + k * x[6] ** 2 + k * (n - k) / max(n - 1, 1) * x[7] ** 2
-            )
+            within = x[6] ** 2 + priors.min_spread**2
+            variance = noise**2 + priors.min_noise**2 + q**2 * (k * within + k * (n - k) / max(n - 1, 1) * x[7] ** 2)
             weight = stats.binom._pmf(k, n, p) / np.sqrt(2 * np.pi * variance)
             density = np.exp(-0.5 * (values[:, None] - k * q) ** 2 / variance) @ weight
             total += np.log((1.0 - priors.outlier_fraction) * density + odd).sum()

@@ -23,7 +23,8 @@ _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
 _STRETCHES = (5, 15, 40, 100)
-"""Sweeps of the post phase between which the number of sites that go gradually is taken as constant."""
+"""Sweeps of the post phase between which sites that go gradually have one number: those that go within a stretch are
+a release probability that falls."""
 
 _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""
@@ -156,14 +157,14 @@ def _densities(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, F
     found, n_sweeps = np.empty(flat.shape[:2]), flat.shape[1]
     still, rows = np.flatnonzero(~moving), np.flatnonzero(moving)
     found[still] = _first(flat[still], sets.take(still), *_some(made, get, still), which)
-    missing = _missing(get, rows, n_sweeps)
-    lost = (made.n[rows, 0] - made.n[rows, 1])[:, None]
+    gone = (made.n[rows, 0] - made.n[rows, 1])[:, None]
+    sites = made.n[rows, 1, None] + _missing(get, rows, n_sweeps) * gone
     some, which_of = sets.take(rows), _some(made, get, rows)
     for block in np.split(np.arange(n_sweeps), [each for each in _STRETCHES if each < n_sweeps]):
-        n = np.rint(made.n[rows, 1] + (missing[:, block] * lost).mean(axis=1))
-        p = np.repeat(made.p[rows, 1, None], block.size, axis=1)
-        sites = replace(some, n=np.maximum(n, 1.0), p=p, q=some.q[:, block])
-        found[np.ix_(rows, block)] = _first(flat[np.ix_(rows, block)], sites, *which_of, which)
+        n = np.ceil(sites[:, block].max(axis=1) - 1e-9)
+        p = made.p[rows, 1, None] * sites[:, block] / n[:, None]
+        stretch = replace(some, n=n, p=p, q=some.q[:, block])
+        found[np.ix_(rows, block)] = _first(flat[np.ix_(rows, block)], stretch, *which_of, which)
     return found
 
 
@@ -172,8 +173,8 @@ def _first(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, Float
 
 
 def _losing_sites(made: Phases, get: dict[str, FloatArray], which: int) -> NDArray[np.bool_]:
-    """Tell in which sets sites go gradually: no release probability of those that stay stands for the others."""
-    return np.asarray((get["onset"] > 0.0) & (made.n[:, 0] > made.n[:, 1]) & (which == 1))
+    """Tell in which sets sites go gradually: the last sites cannot release often enough to stand for the first."""
+    return np.asarray((get["onset"] > 0.0) & (made.n[:, 0] != made.n[:, 1]) & (which == 1))
 
 
 def _some(made: Phases, get: dict[str, FloatArray], rows: NDArray[np.intp]) -> tuple[Phases, dict[str, FloatArray]]:

@@ -72,23 +72,35 @@ def scan(phases: tuple[FloatArray, FloatArray], *, noise: tuple[float, float], p
     shape = (len(spread), sites.size, p.size)
     within, between = (spread * [priors.max_cv_within, priors.max_cv_between]).T
     kind = grid[0].astype(np.intp)
+    places = grid[1], grid[2], (np.hypot(within, _BLUR)[kind], between[kind])
+    towards = float(np.median(phases[0]))
     found, means = [], []
-    steady = (straightened(phases[0]), without_onset(straightened(phases[1]), towards=float(np.median(phases[0]))))
-    for values, sd in zip(steady, noise, strict=True):
-        some = np.quantile(values, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
-        means.append(max(float(some.mean()), 0.05))
-        q = means[-1] / (grid[1] * grid[2])
-        rows = [np.repeat(each[:, None], some.size, axis=1) for each in (grid[2], q)]
-        peaks = (np.hypot(within, _BLUR)[kind], between[kind], np.hypot(sd, _BLUR_FAILURES) / q)
-        sets = SweepSets(grid[1], rows[0], rows[1], *peaks)
-        density = sweep_densities(np.repeat(some[None], q.size, axis=0), sets)
-        log_density = np.log(density + 1e-3).sum(axis=1) * (values.size / some.size)
-        found.append(log_density.reshape(shape))
+    for which, (values, sd) in enumerate(zip(phases, noise, strict=True)):
+        # As recorded, and without a drift that is plain to see: a real one smears the quantal peaks, and taking off one
+        # that is none smears the failures. Either way the scan would propose other numbers of sites.
+        ways = [values, straightened(values)] if straightened(values) is not values else [values]
+        ways = [without_onset(each, towards=towards) for each in ways] if which == 1 else ways
+        seen = [_fitted(each, sd, places) for each in ways]
+        means.append(max(float(ways[-1].mean()), 0.05))
+        found.append(special.logsumexp(seen, axis=0).reshape(shape))
     return Scan(found[0], found[1], edges, p_edges, float(np.log(means[1] / means[0])))
 
 
+def _fitted(
+    values: FloatArray, noise: float, places: tuple[FloatArray, FloatArray, tuple[FloatArray, FloatArray]]
+) -> FloatArray:
+    """Log likelihood of a phase at places (sites, release probabilities, variability), quanta as its mean asks."""
+    sites, p, spread = places
+    some = np.quantile(values, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
+    q = max(float(some.mean()), 0.05) / (sites * p)
+    rows = [np.repeat(each[:, None], some.size, axis=1) for each in (p, q)]
+    sets = SweepSets(sites, rows[0], rows[1], *spread, np.hypot(noise, _BLUR_FAILURES) / q)
+    density = sweep_densities(np.repeat(some[None], q.size, axis=0), sets)
+    return np.asarray(np.log(density + 1e-3).sum(axis=1) * (values.size / some.size))
+
+
 def straightened(values: FloatArray) -> FloatArray:
-    """Take off a drift that is plain to see: it would smear the quantal peaks, and the scan would propose others."""
+    """Take off a drift that is plain to see."""
     slope, se = robust_slope(values)
     return values - slope * ramp(values.size) if abs(slope) > _PLAIN * se else values
 

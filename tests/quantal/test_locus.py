@@ -77,6 +77,34 @@ def test_one_outlier_does_not_turn_the_call() -> None:
     assert found.probability[LOCI.index("q")] > 0.5
 
 
+def test_failures_in_little_noise_do_not_speak_for_small_quanta() -> None:
+    rng = np.random.default_rng(0)
+    phases = []
+    for q, n_sweeps in ((1.0, 60), (1.8, 200)):
+        quanta = q * (1.0 + 0.4 * rng.standard_normal(n_sweeps))
+        phases.append(np.where(rng.random(n_sweeps) < 0.45, quanta, 0.0) + 0.01 * rng.standard_normal(n_sweeps))
+    found = locus_posterior(*phases, noise_sd=0.01, rng=np.random.default_rng(1))
+    assert found.call == "post"
+    i = LOCI.index("q")
+    # One site: the release probability and both quantal amplitudes follow from counting; 95 % intervals hold them.
+    assert found.low[i, 0].tolist() == [1.0, 1.0]
+    for low, truth, high in zip(found.low[i, 1:], ((0.45, 0.45), (1.0, 1.8)), found.high[i, 1:], strict=True):
+        assert (low < truth).all()
+        assert (truth < high).all()
+
+
+def test_sites_that_go_gradually_are_no_change_of_p_and_q() -> None:
+    rng = np.random.default_rng(0)
+    sites = np.rint(6 + 24 * 0.9 * np.exp(-np.arange(240) / 30.0)).astype(int)
+    phases = []
+    for n in (np.full(60, 30), sites):
+        quanta = rng.binomial(n, 0.75)
+        phases.append(quanta + 0.2 * np.sqrt(quanta) * rng.standard_normal(n.size) + 0.3 * rng.standard_normal(n.size))
+    found = locus_posterior(*phases, noise_sd=0.3, rng=np.random.default_rng(1))
+    assert found.call == "pre-or-silent"
+    assert found.probability[LOCI.index("n")] > 0.9
+
+
 def test_paired_pulses_say_more_than_the_first_alone() -> None:
     seen = draw(Cell("LTD post", "noise", 0.1), 5, n_pulses=2)
     both, first = (

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from zlib import crc32
 
 import numpy as np
 
@@ -57,7 +56,7 @@ class AmplitudeWork:
 
     def measure(self, of: AmplitudeTable) -> tuple[Tables, Callable[[], None]]:
         """Return the verdict's rows, and what draws its figure."""
-        rng = np.random.default_rng([self.settings.seed, crc32(of.name.encode())])
+        rng = self.settings.rng_of(of.name)
         config = self.settings.classify
         known = with_quantal_size(of, rng=rng, minis=self.minis, number=self.quantal_size, config=config.locus.minis)
         verdict = judge_amplitudes(known, rng=rng, config=config, refuse_drift=self.refuse_drift)

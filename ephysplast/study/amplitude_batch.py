@@ -26,6 +26,14 @@ LOCUS_TABLES: Final = (LOCUS, "release", ERRORS)
 LOCUS_ERRORS: Final = "locus_errors"
 """A study may lie in the same folder."""
 
+_FIRST: Final = (
+    *("experiment", "response", "unit", *VERDICT_COLUMNS),
+    *(f"probability {each}" for each in ("p", "n", "q", "p+q", "chloride")),
+    *("prior q", "prior q low", "prior q high"),
+)
+_OF_AN_INDEX: Final = (" low", " high", " points to")
+"""Columns of an index after that of its value."""
+
 _S_PER_SWEEP: Final = 60.0
 """Where no time is known a sweep takes the place of a minute on the axis, which then says so."""
 
@@ -132,7 +140,7 @@ def judge_table(
                 store.put(name, "", unread(name, message), failed=True)
             yield from run_batch(tasks, work, store=store, jobs=jobs)
         finally:
-            export(store, out, errors=LOCUS_ERRORS)
+            export(store, out, arrange=_arranged, errors=LOCUS_ERRORS)
 
 
 def locus_table(out: Path) -> "pd.DataFrame":
@@ -149,6 +157,24 @@ def unread(name: str, message: str, trace: str = "") -> Tables:
     row = nothing | {"status": f"failed: {message}", "sign": "failed", "locus": "not asked"}
     identity = {"experiment": name, "response": "", "unit": ""}
     return {LOCUS: pd.DataFrame([identity | row]), ERRORS: error_frame(name, message, trace)}
+
+
+def _arranged(table: str, frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Put the columns in one order, whatever was finished first: verdict, probabilities, indices, gates."""
+    if table != LOCUS:
+        return frame
+    return frame[sorted(map(str, frame.columns), key=_place)]
+
+
+def _place(column: str) -> tuple[int, str, int]:
+    """Say where a column belongs: the verdict, then the indices, the gates, and last the notes."""
+    if column in _FIRST:
+        return 0, "", _FIRST.index(column)
+    if column == "notes":
+        return 3, "", 0
+    end = next((each for each in _OF_AN_INDEX if column.endswith(each)), "")
+    rank = _OF_AN_INDEX.index(end) + 1 if end else 0
+    return 2 if column.startswith("quality: ") else 1, column.removesuffix(end), rank
 
 
 def _drawn(work: AmplitudeWork, name: str) -> Path | None:

@@ -13,6 +13,7 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import special
 from typer.testing import CliRunner
 
 from ephysplast.classify import ClassifyConfig, LocusConfig
@@ -448,32 +449,32 @@ def test_a_size_that_cannot_be_is_an_error_of_its_cell(columns, words, said, fol
     assert not columns or rows.loc["good", "sign"] == "LTP"
 
 
-# Seeds 300 to 323, all of them: 20 sites of p .05 whose quanta grow from 10 to 16 pA, 60 and 120 sweeps. With many more
-# sweeps (90 and 240) ten of eleven such cells are answered without a quantal size.
+# 20 sites of p .05 whose quanta grow from 10 to 16 pA, 60 and 120 sweeps: about half are undetermined.
 GROWN = {"before": (20, 0.05, 10.0), "after": (20, 0.05, 16.0)}
 
 
 @pytest.mark.slow
-def test_a_known_quantal_size_answers_for_cells_that_are_undetermined_without(tmp_path):
+def test_a_known_quantal_size_speaks_for_the_truth(tmp_path):
     # Asynchronous quanta of the same synapse (in strontium): nothing but sampling and filtering lies between.
     config = ClassifyConfig(locus=LocusConfig(minis=MiniSizeConfig(extra_log_sd=0.15)))
-    calls = []
+    without, with_size = [], []
     for seed in range(300, 336):
         cell(seed, **GROWN).to_csv(tmp_path / "cell.csv", index=False)
         minis = table(tmp_path, amplitude=-np.random.default_rng(seed + 1000).gamma(11.0, 10.0 / 11.0, 300))
         (made,) = read_amplitudes(tmp_path / "cell.csv")
-        found = []
-        for known in (None, MiniTable(path=minis)):
+        for known, verdicts in ((None, without), (MiniTable(path=minis), with_size)):
             rng = np.random.default_rng(seed)
             sized = with_quantal_size(made, rng=rng, minis=known, config=config.locus.minis)
-            found.append(judge_amplitudes(sized, rng=rng, config=config))
-        calls.append(tuple(each.locus for each in found))
-    undetermined = [after for before, after in calls if before == "undetermined"]
-    assert len(undetermined) >= 6  # else there is nothing to see
-    # Four of thirteen are answered, as drawn; near the threshold the sampling error may turn one or two.
-    assert undetermined.count("post") >= 2
-    assert set(undetermined) <= {"post", "undetermined"}
-    assert all(after == before for before, after in calls if before != "undetermined")
+            verdicts.append(judge_amplitudes(sized, rng=rng, config=config))
+    asked = [pair for pair in zip(without, with_size, strict=True) if all(each.locus_probabilities for each in pair)]
+    assert len(asked) >= 18
+    assert {each.locus for pair in asked for each in pair} == {"post", "undetermined"}
+    odds = np.array([[special.logit(each.locus_probabilities["q"]) for each in pair] for pair in asked])
+    gain = odds[:, 1] - odds[:, 0]
+    # In one cell or another it may speak against the truth, but not on average: two standard errors.
+    assert gain.mean() > 2.0 * gain.std(ddof=1) / np.sqrt(gain.size)
+    # And some that were open are answered.
+    assert sum(before.locus == "undetermined" and after.locus == "post" for before, after in asked) >= 1
 
 
 # ---- the manifest

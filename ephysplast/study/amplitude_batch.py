@@ -163,7 +163,8 @@ def _arranged(table: str, frame: "pd.DataFrame") -> "pd.DataFrame":
     """Put the columns in one order, whatever was finished first: verdict, probabilities, indices, gates."""
     if table != LOCUS:
         return frame
-    return frame[sorted(map(str, frame.columns), key=_place)]
+    columns = sorted(map(str, frame.columns), key=_place)
+    return frame[columns]
 
 
 def _place(column: str) -> tuple[int, str, int]:

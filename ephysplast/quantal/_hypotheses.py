@@ -23,8 +23,8 @@ _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
 _STRETCHES = (5, 15, 40, 100)
-"""Sweeps of the post phase between which sites that go gradually have one number: those that go within a stretch are
-a release probability that falls."""
+"""Sweeps of the post phase between which sites that come or go gradually have one number: within a stretch it is release
+probability that rises or falls."""
 
 _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""
@@ -151,7 +151,7 @@ def _phase(made: Phases, get: dict[str, FloatArray], seen: Observed, priors: Loc
 
 def _densities(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, FloatArray], which: int) -> FloatArray:
     """Densities of the first responses, or of the first two, of every sweep."""
-    moving = _losing_sites(made, get, which)
+    moving = _sites_on_their_way(made, get, which)
     if not moving.any():
         return _first(flat, sets, made, get, which)
     found, n_sweeps = np.empty(flat.shape[:2]), flat.shape[1]
@@ -172,8 +172,8 @@ def _first(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, Float
     return sweep_densities(flat[:, :, 0], sets) if flat.shape[2] == 1 else _pairs(flat, sets, made, get, which)
 
 
-def _losing_sites(made: Phases, get: dict[str, FloatArray], which: int) -> NDArray[np.bool_]:
-    """Tell in which sets sites go gradually: the last sites cannot release often enough to stand for the first."""
+def _sites_on_their_way(made: Phases, get: dict[str, FloatArray], which: int) -> NDArray[np.bool_]:
+    """Tell in which sets sites come or go gradually: another release probability of the last sites is no substitute."""
     return np.asarray((get["onset"] > 0.0) & (made.n[:, 0] != made.n[:, 1]) & (which == 1))
 
 

@@ -1,6 +1,6 @@
 """Are stated probabilities frequencies? Experiments from the prior, and from truths outside the model.
 
-python tests/benchmarks/locus_calibration.py --prior 2000 --odd 500 [--pulses 2] [--jobs 2]
+python tests/benchmarks/locus_calibration.py --prior 2000 --odd 150 [--pulses 2] [--jobs 2]
 """
 
 import argparse

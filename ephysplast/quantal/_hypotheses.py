@@ -23,8 +23,8 @@ _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
 _STRETCHES = (5, 15, 40, 100)
-"""Sweeps of the post phase between which sites that come or go gradually have one number: within a stretch it is release
-probability that rises or falls."""
+"""Sweeps of the post phase between which sites that come or go gradually have one number: within a stretch it is
+release probability that rises or falls."""
 
 _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""

@@ -64,14 +64,14 @@ def test_a_table_of_one_cell_is_read_aloud_judged_and_written(folder):
     assert "'before' is taken for baseline" in said
     assert "responses are negative" in said
     assert "EPSC is taken" in said
-    assert {each.name for each in out.iterdir()} == {"locus.csv", "locus.sqlite", "release.csv"}
+    assert {each.name for each in out.iterdir()} == {"locus.csv", "locus.sqlite", "locus_release.csv"}
     (row,) = pd.read_csv(out / "locus.csv").to_dict("records")
     assert (row["experiment"], row["response"], row["unit"], row["sign"]) == ("one", "EPSC", "pA", "LTP")
     assert all(str(row[each]) in said for each in ("sign", "locus"))
     assert row["quality: R_s"] == "not testable"
     total = row["probability p"] + row["probability n"] + row["probability q"] + row["probability p+q"]
     assert total == pytest.approx(1.0)
-    release = pd.read_csv(out / "release.csv")
+    release = pd.read_csv(out / "locus_release.csv")
     assert release["locus"].tolist() == [each for each in ("p", "n", "q", "p+q") for _ in "npq"]
     assert release["quantity"].tolist() == list("npq") * 4
     assert release["probability"].sum() == pytest.approx(3.0)  # once for each of n, p and q
@@ -109,7 +109,7 @@ def test_names_are_harmless_in_tables_and_files(tmp_path):
     said = run(tmp_path / "odd.csv", "-o", tmp_path / "out")
     assert "refused" in said
     assert pd.read_csv(tmp_path / "out" / "locus.csv")["experiment"].tolist() == [HOSTILE, "'=1+1"]
-    assert not (tmp_path / "out" / "release.csv").exists()
+    assert not (tmp_path / "out" / "locus_release.csv").exists()
     figures = [each for each in (tmp_path / "out").iterdir() if each.suffix not in (".csv", ".sqlite")]
     assert sorted(each.suffix for each in figures) == [".pdf", ".pdf", ".png", ".png", ".svg", ".svg"]
     assert all(re.fullmatch(r"locus_[A-Za-z0-9_\-]+\.(png|svg|pdf)", each.name) for each in figures)

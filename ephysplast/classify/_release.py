@@ -68,7 +68,7 @@ def _estimate(posterior: LocusPosterior, at: tuple[int, int, int], factor: float
 
 
 def release_frame(release: Iterable[ReleaseEstimate], *, unit: str = "") -> "pd.DataFrame":
-    """Put the estimates of release into one tidy table, as ``release.csv`` of every command has them.
+    """Put the estimates of release into one tidy table, in the shape that every command writes.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import numpy as np
 from ephysplast.classify import release_frame
 from ephysplast.experiment import MiniTable
 from ephysplast.study.amplitudes import AmplitudeTable, judge_amplitudes, with_quantal_size
-from ephysplast.study.batch import FIGURE_FORMATS, Outcome, Tables, Task, export, key_of, make_folders, run_batch, slug
+from ephysplast.study.batch import FIGURE_FORMATS, Kept, Outcome, Tables, Task, keep_batch, key_of, make_folders, slug
 from ephysplast.study.settings import Settings
 from ephysplast.study.store import ERRORS, Store
 from ephysplast.study.tables import VERDICT_COLUMNS, error_frame
@@ -20,11 +20,9 @@ from ephysplast.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-LOCUS_FILE: Final = "locus.sqlite"
 LOCUS: Final = "locus"
-LOCUS_TABLES: Final = (LOCUS, "release", ERRORS)
-LOCUS_ERRORS: Final = "locus_errors"
-"""A study may lie in the same folder."""
+RELEASE: Final = "locus_release"
+"""A study, which has a table of release and one of errors too, may lie in the same folder."""
 
 _FIRST: Final = (
     *("experiment", "response", "unit", *VERDICT_COLUMNS),
@@ -70,7 +68,7 @@ class AmplitudeWork:
         verdict = judge_amplitudes(known, rng=rng, config=config, refuse_drift=self.refuse_drift)
         release = release_frame(verdict.release, unit=of.table.unit)
         release.insert(0, "experiment", of.name)
-        return {LOCUS: _row(of, verdict), "release": release}, lambda: self._draw(of, verdict)
+        return {LOCUS: _row(of, verdict), RELEASE: release}, lambda: self._draw(of, verdict)
 
     def lost(self, of: AmplitudeTable, message: str, trace: str = "") -> Tables:
         """Return its error row."""
@@ -128,24 +126,18 @@ def judge_table(
     Yields
     ------
     Outcome
-        One per cell. When the iterator is exhausted or closed, ``locus.csv``, ``release.csv`` and, where something
-        failed, ``locus_errors.csv`` have been written.
+        One per cell. When the iterator is exhausted or closed, ``locus.csv``, ``locus_release.csv`` and, where
+        something failed, ``locus_errors.csv`` have been written.
     """
     make_folders([out, *([work.figures] if work.figures else [])])
     tasks = [Task(name=each.name, key=work.key(each), of=each, figure=_drawn(work, each.name)) for each in cells]
-    with Store(out / LOCUS_FILE, LOCUS_TABLES) as store:
-        store.arrange((*(each.name for each in cells), *(name for name, _ in failed)))
-        try:
-            for name, message in failed:
-                store.put(name, "", unread(name, message), failed=True)
-            yield from run_batch(tasks, work, store=store, jobs=jobs)
-        finally:
-            export(store, out, arrange=_arranged, errors=LOCUS_ERRORS)
+    lost = [(name, unread(name, message)) for name, message in failed]
+    yield from keep_batch(tasks, work, out=out, kept=_KEPT, jobs=jobs, unread=lost)
 
 
 def locus_table(out: Path) -> "pd.DataFrame":
     """Return the verdicts in an output folder, in the order of the table."""
-    with Store(out / LOCUS_FILE, LOCUS_TABLES) as store:
+    with Store(out / _KEPT.database, _KEPT.tables) as store:
         return store.frame(LOCUS)
 
 
@@ -176,6 +168,11 @@ def _place(column: str) -> tuple[int, str, int]:
     end = next((each for each in _OF_AN_INDEX if column.endswith(each)), "")
     rank = _OF_AN_INDEX.index(end) + 1 if end else 0
     return 2 if column.startswith("quality: ") else 1, column.removesuffix(end), rank
+
+
+_KEPT: Final = Kept(
+    database="locus.sqlite", tables=(LOCUS, RELEASE, ERRORS), arrange=_arranged, errors=f"{LOCUS}_{ERRORS}"
+)
 
 
 def _drawn(work: AmplitudeWork, name: str) -> Path | None:

@@ -71,6 +71,28 @@ class Outcome:
     message: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """How the results of a batch are kept in the output folder.
+
+    Attributes
+    ----------
+    database : str
+        The SQLite file, which an interrupted run goes on with.
+    tables : tuple of str
+        What it holds; each is written as CSV too.
+    arrange : callable
+        Puts the columns of a table in order, whatever was finished first: its name and rows to its rows.
+    errors : str
+        Name of the CSV of errors, where another batch may lie in the same folder.
+    """
+
+    database: str
+    tables: tuple[str, ...]
+    arrange: "Callable[[str, pd.DataFrame], pd.DataFrame]"
+    errors: str = ERRORS
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task(Generic[Of]):
     """One piece of work.
@@ -101,7 +123,15 @@ class Work(Protocol[OfWork]):
         """Return the rows of what could not be measured, among them those of the table of errors."""
 
 
-def run_batch(tasks: Sequence[Task[Of]], work: Work[Of], *, store: Store, jobs: int = 1) -> Iterator[Outcome]:
+def keep_batch(
+    tasks: Sequence[Task[Of]],
+    work: Work[Of],
+    *,
+    out: Path,
+    kept: Kept,
+    jobs: int = 1,
+    unread: Sequence[tuple[str, Tables]] = (),
+) -> Iterator[Outcome]:
     """Do one piece of work after the other, or several at a time, and commit each as it comes.
 
     Parameters
@@ -110,16 +140,32 @@ def run_batch(tasks: Sequence[Task[Of]], work: Work[Of], *, store: Store, jobs: 
         Names are unique.
     work : Work
         What is done with each.
-    store : Store
-        Where results are kept: what stands there need not be done again.
+    out : pathlib.Path
+        The output folder, which is there: what stands in its database need not be done again.
+    kept : Kept
+        How results are kept there.
     jobs : int
         Worker processes; 1 works in this process. Results do not depend on it.
+    unread : sequence of (str, mapping of str to pandas.DataFrame)
+        Name and rows of what could not be read, and so is no task.
 
     Yields
     ------
     Outcome
-        One per task: those whose results stand first, then in order of completion.
+        One per task: those whose results stand first, then in order of completion. When the iterator is exhausted or
+        closed, the tables of all that was done have been written as CSV.
     """
+    with Store(out / kept.database, kept.tables) as store:
+        store.arrange((*(each.name for each in tasks), *(name for name, _ in unread)))
+        try:
+            for name, tables in unread:
+                store.put(name, "", tables, failed=True)
+            yield from _run_batch(tasks, work, store, jobs)
+        finally:
+            _export(store, out, kept)
+
+
+def _run_batch(tasks: Sequence[Task[Of]], work: Work[Of], store: Store, jobs: int) -> Iterator[Outcome]:
     todo = []
     for task in tasks:
         if store.has(task.name, task.key) and (task.figure is None or task.figure.is_file()):
@@ -218,23 +264,12 @@ def slug(name: str) -> str:
     return f"{safe}-{crc32(name.encode()):08x}"
 
 
-def export(
-    store: Store,
-    out: Path,
-    *,
-    arrange: "Callable[[str, pd.DataFrame], pd.DataFrame] | None" = None,
-    errors: str = ERRORS,
-) -> None:
-    """Write every table of the database as CSV, without what a spreadsheet would run as a formula.
-
-    `arrange` puts the columns of a table in order; `errors` names the file of errors. The CSV of a table without rows
-    is taken away.
-    """
+def _export(store: Store, out: Path, kept: Kept) -> None:
+    """Write every table as CSV, without what a spreadsheet would run as a formula; a table without rows has none."""
     for table in store.tables:
-        frame, target = store.frame(table), out / f"{errors if table == ERRORS else table}.csv"
+        frame, target = store.frame(table), out / f"{kept.errors if table == ERRORS else table}.csv"
         if len(frame):
-            ordered = arrange(table, frame) if arrange else frame
-            write_text(target, ordered.map(harmless).to_csv(index=False, lineterminator="\n"))
+            write_text(target, kept.arrange(table, frame).map(harmless).to_csv(index=False, lineterminator="\n"))
         else:
             target.unlink(missing_ok=True)
 

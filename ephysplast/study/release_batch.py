@@ -11,7 +11,7 @@ import numpy as np
 from ephysplast._words import minus
 from ephysplast.errors import OK
 from ephysplast.result import Estimate
-from ephysplast.study.batch import FIGURE_FORMATS, Outcome, Tables, Task, export, key_of, make_folders, run_batch, slug
+from ephysplast.study.batch import FIGURE_FORMATS, Kept, Outcome, Tables, Task, keep_batch, key_of, make_folders, slug
 from ephysplast.study.release_answers import ReleaseAnswers, ReleaseConfig, analyse_release
 from ephysplast.study.release_table import ReleaseTable
 from ephysplast.study.store import ERRORS, Store
@@ -20,13 +20,9 @@ from ephysplast.study.tables import error_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-RELEASE_FILE: Final = "release.sqlite"
 ANSWERS: Final = "answers"
 VARIANCE_MEAN: Final = "variance_mean"
 TSODYKS_MARKRAM: Final = "tsodyks_markram"
-RELEASE_TABLES: Final = (ANSWERS, VARIANCE_MEAN, TSODYKS_MARKRAM, ERRORS)
-RELEASE_ERRORS: Final = "release_errors"
-"""A study may lie in the same folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,19 +112,13 @@ def release_of_table(
     """
     make_folders([out, *([work.figures] if work.figures else [])])
     tasks = [Task(name=each.name, key=work.key(each), of=each) for each in cells]
-    with Store(out / RELEASE_FILE, RELEASE_TABLES) as store:
-        store.arrange((*(each.name for each in cells), *(name for name, _ in failed)))
-        try:
-            for name, message in failed:
-                store.put(name, "", unread(name, message), failed=True)
-            yield from run_batch(tasks, work, store=store, jobs=jobs)
-        finally:
-            export(store, out, arrange=_arranged, errors=RELEASE_ERRORS)
+    lost = [(name, unread(name, message)) for name, message in failed]
+    yield from keep_batch(tasks, work, out=out, kept=_KEPT, jobs=jobs, unread=lost)
 
 
 def release_answers(out: Path) -> "pd.DataFrame":
     """Return what was found in an output folder, in words: one row per cell and analysis, in the table's order."""
-    with Store(out / RELEASE_FILE, RELEASE_TABLES) as store:
+    with Store(out / _KEPT.database, _KEPT.tables) as store:
         return store.frame(ANSWERS)
 
 
@@ -151,6 +141,14 @@ def _arranged(table: str, frame: "pd.DataFrame") -> "pd.DataFrame":
     first, last = ["experiment", "of", "condition"], ["statement", "status"]
     middle = [each for each in frame.columns if each not in (*first, *last)]
     return frame[[each for each in (*first, *middle, *last) if each in frame.columns]]
+
+
+_KEPT: Final = Kept(
+    database="release.sqlite",
+    tables=(ANSWERS, VARIANCE_MEAN, TSODYKS_MARKRAM, ERRORS),
+    arrange=_arranged,
+    errors=f"release_{ERRORS}",  # a study may lie in the same folder
+)
 
 
 def _answers(found: ReleaseAnswers) -> "pd.DataFrame":

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import ephysplast
 from ephysplast._files import write_text
 from ephysplast.experiment import CELL_KINDS, Experiment
-from ephysplast.study.batch import Outcome, Tables, Task, export, make_folders, run_batch, slug
+from ephysplast.study.batch import Kept, Outcome, Tables, Task, keep_batch, make_folders, slug
 from ephysplast.study.measure import analyse_experiment
 from ephysplast.study.measured import ExcitabilityPhase, ExperimentResult, ReversalPhase
 from ephysplast.study.settings import Settings, to_toml
-from ephysplast.study.store import FILE, Store
+from ephysplast.study.store import FILE, TABLES
 from ephysplast.study.tables import error_tables, in_order, tables_of
 
 if TYPE_CHECKING:
@@ -68,12 +68,7 @@ def run_study(
         )
         for each in experiments
     ]
-    with Store(out / FILE) as store:
-        store.arrange(tuple(each.name for each in experiments))
-        try:
-            yield from run_batch(tasks, ExperimentWork(settings=chosen, figures=folder), store=store, jobs=jobs)
-        finally:
-            export(store, out, arrange=_arranged)
+    yield from keep_batch(tasks, ExperimentWork(settings=chosen, figures=folder), out=out, kept=_KEPT, jobs=jobs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,3 +152,6 @@ def _key(experiment: Experiment, settings: Settings) -> str:
 
 def _arranged(table: str, frame: "pd.DataFrame") -> "pd.DataFrame":
     return in_order(frame) if table == "experiments" else frame
+
+
+_KEPT: Final = Kept(database=FILE, tables=TABLES, arrange=_arranged)

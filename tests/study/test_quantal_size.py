@@ -516,14 +516,17 @@ def test_minis_of_a_manifest_are_the_prior_and_the_tables_say_so(sample_data, tm
     # The same minis beside the study's own sweeps: the same prior, and the same question.
     written(tmp_path / "s.toml", QUICK_TOML)
     words = ["--minis", tmp_path / "sub" / "minis.csv", "-s", tmp_path / "s.toml", "--no-figures", "--opsin"]
-    run(tmp_path / "out" / "sweeps.csv", *words, "-o", tmp_path / "table")
-    (again,) = pd.read_csv(tmp_path / "table" / "locus.csv").to_dict("records")
+    tables = {each: each.read_bytes() for each in (tmp_path / "out").glob("*.csv")}
+    run(tmp_path / "out" / "sweeps.csv", *words, "-o", tmp_path / "out")
+    assert all(path.read_bytes() == kept for path, kept in tables.items())  # the study's own are left alone
+    (again,) = pd.read_csv(tmp_path / "out" / "locus.csv").to_dict("records")
     for ours, theirs in (("prior q", "prior_q"), ("prior q low", "prior_q_low"), ("prior q high", "prior_q_high")):
         assert again[ours] == pytest.approx(row[theirs], rel=1e-12)
     size = re.compile(r"quantal size beforehand [^;]*")
     assert size.search(again["locus_sentence"])[0] == size.search(row["locus_sentence"])[0]
-    # One shape of release.csv, whichever command wrote it.
-    first, second = (pd.read_csv(tmp_path / each / "release.csv") for each in ("out", "table"))
+    # Estimates of release have one shape, whichever command wrote them.
+    first = pd.read_csv(tmp_path / "out" / "release.csv")
+    second = pd.read_csv(tmp_path / "out" / "locus_release.csv")
     assert list(first.columns) == list(second.columns)
     assert list(first.columns[:5]) == ["experiment", "locus", "probability", "quantity", "unit"]
     keys = ["experiment", "locus", "quantity", "unit"]

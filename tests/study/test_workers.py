@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ephysplast.study.batch import Task, export, key_of, run_batch
-from ephysplast.study.store import ERRORS, Store
+from ephysplast.study.batch import Kept, Task, keep_batch, key_of
+from ephysplast.study.store import ERRORS
 
-TABLES = ("cells", ERRORS)
+KEPT = Kept(database="cells.sqlite", tables=("cells", ERRORS), arrange=lambda _, frame: frame, errors="cells_errors")
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,17 @@ class Killing:
 def test_nothing_is_lost_with_a_worker(tmp_path):
     names = ["a", "once", "b", "always", "c", "always too", "d"]
     todo = [Task(name=name, key="key", of=name) for name in names]
-    with Store(tmp_path / "cells.sqlite", TABLES) as store:
-        store.arrange(tuple(names))
-        outcomes = list(run_batch(todo, Killing(tmp_path), store=store, jobs=2))
-        export(store, tmp_path)
-        again = list(run_batch(todo[:3], Killing(tmp_path), store=store))
+    outcomes = list(keep_batch(todo, Killing(tmp_path), out=tmp_path, kept=KEPT, jobs=2))
+    again = list(keep_batch(todo, Killing(tmp_path), out=tmp_path, kept=KEPT, jobs=2))
     assert sorted(each.experiment for each in outcomes) == sorted(names)
     assert {each.experiment for each in outcomes if each.failed} == {"always", "always too"}
     rows = pd.read_csv(tmp_path / "cells.csv").set_index("experiment")["status"]
     assert rows.index.tolist() == names
     assert "killed twice" in rows["always"]
     assert rows.drop(["always", "always too"]).eq("ok").all()
-    assert all(each.stands for each in again)
+    assert pd.read_csv(tmp_path / "cells_errors.csv")["experiment"].tolist() == ["always", "always too"]
+    # What is kept stands; what failed is tried again.
+    assert {each.experiment for each in again if not each.stands} == {"always", "always too"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import minus, number
 from ephysplast.analysers._iv_case import Case, bent_crossing
 from ephysplast.analysers._iv_correct import Points, Series
 from ephysplast.analysers._iv_fit import Fitted
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 def no_slope(value: float, interval: Interval, case: Case) -> str:
     """Say why there is no conductance to speak of."""
     current_clamp = case.readings.protocol == "current clamp"
-    numbers = f"{value:.3g}{'' if current_clamp else ' nS'}"
+    numbers = f"{number(value)}{'' if current_clamp else ' nS'}"
     if isfinite(interval.low):
-        numbers += f" [{interval.low:.3g}, {interval.high:.3g}]"
+        numbers += f" [{number(interval.low)}, {number(interval.high)}]"
     if interval.high < 0.0:
         told = "the evoked potential rises" if current_clamp else "the current falls"
-        return minus(f"{told} with the membrane potential ({numbers}), as no conductance has it")
-    return minus(f"the slope over the membrane potential cannot be told from 0 ({numbers})")
+        return f"{told} with the membrane potential ({numbers}), as no conductance has it"
+    return f"the slope over the membrane potential cannot be told from 0 ({numbers})"
 
 
 def bend(points: Points, fitted: Fitted, case: Case) -> str:

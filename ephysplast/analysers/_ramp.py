@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from ephysplast._words import number
 from ephysplast.analysers._iv_access import PLAUSIBLE_MOHM, Access
 from ephysplast.analysers._iv_protocol import Ramps
 from ephysplast.analysers._segments import Segment
@@ -116,7 +117,7 @@ def _said(both: bool, membrane: _Membrane, config: "CurrentVoltageConfig") -> st
     if both:
         return "the charging current cancels between the rising and the falling limb"
     if np.isfinite(membrane.cm_pf) and config.remove_charging:
-        return f"charging current of {membrane.cm_pf:.3g} pF taken off ({membrane.source})"
+        return f"charging current of {number(membrane.cm_pf)} pF taken off ({membrane.source})"
     return "charging current not taken off" + ("" if np.isfinite(membrane.cm_pf) else ": C_m is not known")
 
 

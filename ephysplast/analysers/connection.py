@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast._words import number
 from ephysplast.analysers._crosstalk import Candidate, candidates, follows, varies
 from ephysplast.analysers._flags import flags_of
 from ephysplast.analysers._reading import Layout, baselines, mean_operator, noise_of, smooth, stretch
@@ -374,9 +375,8 @@ def _answer(
     low, high = np.quantile(values[picks].mean(axis=1), [config.alpha / 2, 1.0 - config.alpha / 2])
     mean, unit = float(values.mean()), layout.evoked.unit
     latency_ms = float(layout.evoked.time_s[peak]) * 1e3
-    numbers_said = (
-        f"{mean:.3g} {unit} at {latency_ms:.1f} ms, interval {low:.3g} to {high:.3g}, p {numbers.p_value:.2g}"
-    )
+    interval = f"interval {number(low)} to {number(high)}"
+    numbers_said = f"{number(mean)} {unit} at {latency_ms:.1f} ms, {interval}, p {numbers.p_value:.2g}"
     return ConnectionResult(
         kind=kind,
         sentence=f"{kind}: {what} ({numbers_said}, {len(values)} sweeps)",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast._words import number
 from ephysplast.errors import OK, SettingsError
 from ephysplast.experiment import BASELINE, POST, SweepTable
 from ephysplast.recording import FloatArray, IntArray
@@ -164,7 +165,7 @@ def _status(baseline: FloatArray) -> str:
     if not baseline.size:
         return "no baseline sweep is left to normalise to"
     if baseline.mean() <= 0:
-        return f"the baseline mean is {baseline.mean():.3g}, not above zero, so nothing can be normalised to it"
+        return f"the baseline mean is {number(baseline.mean())}, not above zero, so nothing can be normalised to it"
     return OK
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from ephysplast._words import number
 from ephysplast.analysers._failures import FailureFit, fit_failures
 from ephysplast.errors import LEVELS, OK, RESAMPLES, EphysplastError, check_settings
 from ephysplast.recording import FloatArray, IntArray
@@ -278,7 +279,7 @@ def _why_no_cv(values: FloatArray, noise_sd: float, config: VariabilityConfig) -
         return "the mean response is not above zero, so its CV is not defined"
     variance = float(_trendless(values, config).var(ddof=_ddof(config)))
     if variance <= noise_sd**2:
-        return f"the response varies no more than the noise (SD {variance**0.5:.3g} against {noise_sd:.3g})"
+        return f"the response varies no more than the noise (SD {number(variance**0.5)} against {number(noise_sd)})"
     return OK
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import number
 from ephysplast.analysers.excitability import ExcitabilityResult
 from ephysplast.classify._intrinsic_gain import matched_gains
 from ephysplast.errors import OK
@@ -194,13 +194,6 @@ def _bound(estimate: Estimate) -> float:
 def with_unit(value: float, unit: str) -> str:
     """Write a value with as many digits as its unit deserves, and the unit."""
     return f"{number(value, _decimals(unit, value))} {unit}".rstrip()
-
-
-def number(value: float, decimals: int, *, sign: bool = False) -> str:
-    """Write a number with a true minus sign, and none before a zero."""
-    rounded = round(value, decimals) + 0.0 if isfinite(value) else value
-    written = f"{rounded:{'+' if sign and rounded else ''}.{decimals}f}"
-    return minus(written.replace("inf", "∞"))
 
 
 def _decimals(unit: str, *values: float) -> int:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ephysplast._words import number
 from ephysplast.analysers.excitability import ExcitabilityResult
-from ephysplast.classify._intrinsic_change import number, with_unit
+from ephysplast.classify._intrinsic_change import with_unit
 from ephysplast.errors import OK
 from ephysplast.result import Estimate
 from ephysplast.verdict import Check, QualityCheck
@@ -48,8 +49,8 @@ def _protocol(before: ExcitabilityResult, after: ExcitabilityResult, most_percen
     ):
         if abs(second - first) > most_percent / 100.0 * abs(first):
             said = (
-                f"the {before.protocol} have another {what} before ({first:.3g} {unit}) than after "
-                f"({second:.3g} {unit}), and rheobase and rates depend on it: record the same in both phases"
+                f"the {before.protocol} have another {what} before ({number(first)} {unit}) than after "
+                f"({number(second)} {unit}), and rheobase and rates depend on it: record the same in both phases"
             )
             return QualityCheck(name=name, outcome="fail", sentence=said)
     return QualityCheck(name=name, outcome="pass", sentence=f"the same {before.protocol} before and after")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ephysplast._words import number
 from ephysplast.errors import OK, EphysplastError
 from ephysplast.quantal import LocusPosterior, QuantalSize, ReleaseSets, cv_plane, release_log_density
 from ephysplast.recording import FloatArray
@@ -131,11 +132,11 @@ def size_in_words(size: Estimate | None, release: Iterable[ReleaseEstimate], *, 
         return ""
     if size.status != OK:
         return f"no quantal size was used: {size.status}"
-    interval = f" [{size.low:.3g}, {size.high:.3g}]" if np.isfinite([size.low, size.high]).all() else ""
-    said = f"quantal size beforehand {size.value:.3g} {unit}{interval} ({size.method})"
+    interval = f" [{number(size.low)}, {number(size.high)}]" if np.isfinite([size.low, size.high]).all() else ""
+    said = f"quantal size beforehand {number(size.value)} {unit}{interval} ({size.method})"
     found = max(release, key=lambda each: each.probability).q_before.value
     if found < size.low or found > size.high:  # never where either is NaN
-        said += f", from which the amplitudes themselves lead away, to {found:.3g} {unit}"
+        said += f", from which the amplitudes themselves lead away, to {number(found)} {unit}"
     return said
 
 

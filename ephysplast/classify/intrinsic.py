@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from scipy import special
 
+from ephysplast._words import number
 from ephysplast.analysers.excitability import ExcitabilityResult
-from ephysplast.classify._intrinsic_change import PRIMARY, SUPPORTING, Change, Quantity, change_of, number, with_unit
+from ephysplast.classify._intrinsic_change import PRIMARY, SUPPORTING, Change, Quantity, change_of, with_unit
 from ephysplast.classify._intrinsic_quality import check_phases
 from ephysplast.errors import OK, check_settings
 from ephysplast.verdict import Evidence, PointsTo, QualityCheck, Sign, Verdict

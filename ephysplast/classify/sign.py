@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ephysplast._words import number
 from ephysplast.classify.resample import bootstrap_weights
 from ephysplast.errors import LEVELS, OK, RESAMPLES, check_settings
 from ephysplast.experiment import BASELINE, POST, SweepTable
@@ -251,7 +252,7 @@ def _no_response(drawn: FloatArray, units: _Units, unit: str, limits: SignConfig
     if low > 0.0:
         return ""
     whose = "control baseline" if column else "baseline"
-    numbers = f"{mean:.3g} {unit} [{low:.3g}, {high:.3g}]"
+    numbers = f"{number(mean)} {unit} [{number(low)}, {number(high)}]"
     if high < 0.0:
         return f"the mean response of the {whose} has the wrong polarity: {numbers} along the expected one"
     return (

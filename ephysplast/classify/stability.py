@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ephysplast._words import number
 from ephysplast.errors import LEVELS, OK, check_settings
 from ephysplast.experiment import BASELINE, SweepTable
 from ephysplast.result import Result
@@ -121,7 +122,7 @@ def check_stability(table: SweepTable, config: StabilityConfig | None = None) ->
     mean = float(amplitude.mean()) if amplitude.size else float("nan")
     slope, (low, high) = slope_interval(time, amplitude, level=limits.level)
     if not (np.isfinite(slope) and np.isfinite(low) and mean > 0):
-        reason = f"the slope of the baseline cannot be tested: {amplitude.size} sweeps with a mean of {mean:.3g}"
+        reason = f"the slope of the baseline cannot be tested: {amplitude.size} sweeps with a mean of {number(mean)}"
         return StabilityResult(status=reason, kind="not testable", sentence=reason)
     slope, low, high = (each / mean * 100.0 * _S_PER_10_MIN for each in (slope, low, high))
     kind = _kind(slope, low, high, limits)

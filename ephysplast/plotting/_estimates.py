@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import number
 from ephysplast.errors import OK, EphysplastError, near_names
 from ephysplast.plotting.style import GREY, INK, SMALL_PT, phase_colour, plain, robust_limits, size_pt, text_width_pt
 from ephysplast.result import Estimate, Result
@@ -161,12 +161,6 @@ def spoken(estimate: Estimate, unit: str, *, decimals: int | None = None) -> str
     # What is nothing beside the value is a rounding error of the command.
     ends = [0.0 if abs(each) < 1e-6 * abs(estimate.value) else each for each in (estimate.low, estimate.high)]
     return f"{said} [{', '.join(number(each, decimals) for each in ends)}]"
-
-
-def number(value: float, decimals: int | None = None) -> str:
-    """Write a number with three digits, or so many decimals, and a true minus sign."""
-    few = f"{value:.0f}" if np.isfinite(value) and abs(value) >= 1000 else f"{value:.3g}"
-    return minus((few if decimals is None else f"{value:.{decimals}f}").replace("inf", "∞"))
 
 
 def shown_quantities(results: Mapping[str, Result], quantities: Sequence[str]) -> list[str]:

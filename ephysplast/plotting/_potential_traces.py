@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ephysplast._words import number
 from ephysplast.errors import OK
 from ephysplast.plotting._blocks import excuse, head, mean_of_known, scale_bars
-from ephysplast.plotting._estimates import number
 from ephysplast.plotting.style import (
     GREY,
     INK,

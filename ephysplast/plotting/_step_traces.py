@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import minus, number
 from ephysplast.errors import OK
 from ephysplast.plotting._blocks import excuse, head, scale_bars
-from ephysplast.plotting._estimates import number
 from ephysplast.plotting.style import (
     GREY,
     INK,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ephysplast._words import listed, minus
+from ephysplast._words import listed, minus, number
 from ephysplast.errors import OK
 from ephysplast.plotting._release_marks import colour_key, log_axis, name_points, stretches
 from ephysplast.plotting.style import (
@@ -333,13 +333,13 @@ def _headed(axes: "Axes", text: str, said: Sequence[tuple[str, str]], *, room: b
 
 
 def _said(symbol: str, held: "Estimate", unit: str) -> str:
-    return f"{symbol} {_number(held.value)} {unit} [{_number(held.low)}, {_number(held.high)}]"
+    return f"{symbol} {number(held.value)} {unit} [{number(held.low)}, {number(held.high)}]"
 
 
 def _sites(n: "Estimate") -> str:
     if n.status == OK:
-        return f"n {_number(n.value)} [{_number(n.low)}, {_number(n.high)}]"
-    return f"n not identifiable, at least {_number(n.low)}" if n.low > 1.0 else "n not identifiable"
+        return f"n {number(n.value)} [{number(n.low)}, {number(n.high)}]"
+    return f"n not identifiable, at least {number(n.low)}" if n.low > 1.0 else "n not identifiable"
 
 
 def _told(fit: "TsodyksMarkramFit") -> list[tuple[str, str]]:
@@ -349,20 +349,14 @@ def _told(fit: "TsodyksMarkramFit") -> list[tuple[str, str]]:
     lines = []
     for name, told in zip(fit.names, fit.told, strict=True):
         held, symbol, unit = getattr(fit, name), _SYMBOLS[name], _UNITS.get(name, "")
-        between = f"[{_number(held.low)}, {_number(held.high)}]"
+        between = f"[{number(held.low)}, {number(held.high)}]"
         if told == "not identifiable":
             lines.append((f"{symbol} not identifiable", GREY))
         elif told in ("at most", "at least"):
             # One-sided, as the sentence has it.
             edge = float(np.quantile(fit.draws[:, _COLUMNS.index(name)], 0.95 if told == "at most" else 0.05))
-            lines.append((f"{symbol} {told} {_number(edge)}{unit}", GREY))
+            lines.append((f"{symbol} {told} {number(edge)}{unit}", GREY))
         else:
             loosely = " loosely" if told == "loosely" else ""
-            lines.append((f"{symbol} {_number(held.value)}{unit} {between}{loosely}", BLUE if not loosely else INK))
+            lines.append((f"{symbol} {number(held.value)}{unit} {between}{loosely}", BLUE if not loosely else INK))
     return lines
-
-
-def _number(value: float) -> str:
-    if not np.isfinite(value):
-        return "∞"
-    return f"{value:.0f}" if abs(value) >= 100.0 else f"{value:.3g}"

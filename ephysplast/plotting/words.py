@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import minus, number
 from ephysplast.errors import OK
 from ephysplast.plotting.style import (
     FONT,
@@ -200,7 +200,7 @@ def _evidence(verdict: Verdict) -> Iterator[_Paragraph]:
         if each.points_to == "not available":
             yield f"{each.index} not available{': ' if said else ''}{said}", SMALL_PT, "normal", GREY, 6.0, 0.0
             continue
-        said = said or f"{each.value:.3g} [{each.low:.3g}, {each.high:.3g}]"
+        said = said or f"{number(each.value)} [{number(each.low)}, {number(each.high)}]"
         yield f"{each.index} → {each.points_to}: {said}", SMALL_PT, "normal", INK, 6.0, 0.0
 
 

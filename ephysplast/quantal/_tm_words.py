@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from ephysplast._words import number
 from ephysplast.quantal._tm_sampling import Phase
 from ephysplast.result import Estimate
 from ephysplast.units import unit_of
@@ -73,17 +74,13 @@ def _sentence(name: str, told: Told, drawn: FloatArray) -> str:
     end = f" {unit}" if unit else ""
     low, middle, high = np.quantile(drawn, [0.025, 0.5, 0.975])
     if told == "not identifiable":
-        return f"{symbol} is not identifiable: {_number(low)} to {_number(high)}{end} is hardly less than the prior"
+        return f"{symbol} is not identifiable: {number(low)} to {number(high)}{end} is hardly less than the prior"
     if told in ("at most", "at least"):
         bound = float(np.quantile(drawn, 0.95 if told == "at most" else 0.05))
         beyond = "less" if told == "at most" else "more"
-        return f"{symbol} is {told} {_number(bound)}{end}, and the trains do not say how much {beyond}"
+        return f"{symbol} is {told} {number(bound)}{end}, and the trains do not say how much {beyond}"
     loosely = "" if told == "identified" else "only loosely known, "
-    return f"{symbol} is {loosely}{_number(middle)}{end} ({_number(low)} to {_number(high)})"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 100.0 else f"{value:.3g}"
+    return f"{symbol} is {loosely}{number(middle)}{end} ({number(low)} to {number(high)})"
 
 
 def _rank_correlation(place: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from scipy import special
 
+from ephysplast._words import number
 from ephysplast.result import Estimate
 from ephysplast.statistics import Interval
 
@@ -32,7 +33,7 @@ def misfit(chi_square: float, freedom: int) -> str:
 def quantum_estimate(q: float, around: Interval, *, method: str) -> tuple[Estimate, str]:
     """Return q, and what is to be said of it where the variance is hardly more than that of the noise."""
     found = Estimate(value=q, low=max(around.low, 0.0), high=around.high, method=method)
-    doubt = f"the variance is hardly more than that of the noise, so q is at most {found.high:.3g}; "
+    doubt = f"the variance is hardly more than that of the noise, so q is at most {number(found.high)}; "
     return found, "" if around.low > 0.0 else doubt
 
 
@@ -45,7 +46,7 @@ def sites_estimate(one: float, around: Interval, top: Interval, *, method: str, 
     said = "n is not identifiable: the points of variance against mean may as well lie on a line as on a parabola"
     if np.isfinite(high):
         said = "n is not identifiable: the curvature of variance against mean only just shows"
-    said += f", so n is at least {low:.3g}"
+    said += f", so n is at least {number(low)}"
     if top.high < 1.0:
         said += f" and the highest p at most {top.high:.2f}"
     said += "; a condition with a higher release probability would tell"
@@ -55,6 +56,6 @@ def sites_estimate(one: float, around: Interval, top: Interval, *, method: str, 
 def identified(n: Estimate, top: Interval) -> str:
     """Say n and the highest p, where the points show a parabola."""
     return (
-        f"variance against mean is a parabola: n {n.value:.3g} ({n.low:.3g} to {n.high:.3g}), "
+        f"variance against mean is a parabola: n {number(n.value)} ({number(n.low)} to {number(n.high)}), "
         f"highest p {top.low:.2f} to {top.high:.2f}"
     )

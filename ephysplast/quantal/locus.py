@@ -95,7 +95,7 @@ class LocusPosterior(Result):
     median, low, high : numpy.ndarray of float, shape (4, 3, 2)
         Under each locus, of n, p and q, before and after: median and 95 % interval; q in the unit of the amplitudes.
         NaN under a locus that is too unlikely to be looked at closely. They are a little narrow: of experiments drawn
-        from the prior 87 to 91 % held the truth (``tests/benchmarks/locus_calibration.py``).
+        from the prior 90 to 93 % held the truth (``tests/benchmarks/locus_calibration.py``).
     draws_n, draws_p, draws_q : numpy.ndarray of float, shape (4, n_draws, 2)
         Joint draws of the posterior under each locus, before and after.
     draws_cv : numpy.ndarray of float, shape (4, n_draws, 2)
@@ -349,7 +349,9 @@ def _quantiles(values: FloatArray, found: Sampled) -> FloatArray:
     flat = values.reshape(values.shape[0], -1)
     order = np.argsort(flat, axis=0)
     reached = np.cumsum(found.weights[order], axis=0)
-    rows = [np.argmax(reached >= min(each, 0.999), axis=0) for each in (0.025, 0.5, 0.975)]
+    # Between the ends of N independent draws from i to j lie (j - i) / (N + 1) of what will be drawn, not (j - i) / N.
+    tail = max((0.025 * (found.effective + 1.0) - 0.5) / found.effective, 1e-4)
+    rows = [np.argmax(reached >= each, axis=0) for each in (tail, 0.5, 1.0 - tail)]
     chosen = [np.take_along_axis(flat, order, axis=0)[row, np.arange(flat.shape[1])] for row in rows]
     return np.stack(chosen).reshape(3, *values.shape[1:])
 

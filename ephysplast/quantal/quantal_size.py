@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from ephysplast._words import minus
+from ephysplast._words import number
 from ephysplast.errors import LEVELS, OK, RESAMPLES, EphysplastError, SettingsError, check_settings
 from ephysplast.result import Result
 from ephysplast.statistics import Interval, percentile_interval
@@ -315,7 +315,7 @@ def _refusal(seen: FloatArray, missed: NDArray[np.bool_], noise_sd: float, confi
     if noise_sd == 0.0:
         return "the noise was not measured, so failures cannot be told from responses"
     if seen.size and seen.mean() < -_REVERSED_SE * noise_sd / np.sqrt(seen.size):
-        return minus(f"the responses go the other way: a mean of {seen.mean():.3g}")
+        return f"the responses go the other way: a mean of {number(seen.mean())}"
     failed, responses = int(missed.sum()), int(seen.size - missed.sum())
     near = int(np.count_nonzero((seen >= 3.0 * noise_sd) & (seen < 5.0 * noise_sd)))
     if near > max(1.0, config.gap_share * responses):

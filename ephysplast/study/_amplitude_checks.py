@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ephysplast._words import minus
+from ephysplast._words import number
 from ephysplast.errors import OK, EphysplastError, SettingsError
 from ephysplast.recording import FloatArray
 from ephysplast.study._amplitude_columns import Found
@@ -35,7 +35,7 @@ def noise_readings(
         for phase in _phases(sweeps):
             here = _used(sweeps, phase)
             made[here] = _readings(int(here.sum()), sd)
-        return made, (f"noise SD {sd:.3g} {unit}, as told",)
+        return made, (f"noise SD {number(sd)} {unit}, as told",)
     if "noise" in found.roles:
         _check_readings(sweeps, found)
         return sweeps.noise, ()
@@ -61,7 +61,7 @@ def _stated(sweeps: Sweeps, column: str) -> tuple[FloatArray, tuple[str, ...]]:
         if (here & known).any():
             sd = float(np.sqrt(np.mean(sweeps.noise_sd[here & known] ** 2)))
             made[here] = _readings(int(here.sum()), sd)
-            said.append(f"{sd:.3g} in {phase}")
+            said.append(f"{number(sd)} in {phase}")
     return made, (f"noise SD {' and '.join(said)} ({sweeps.unit or NO_UNIT}), from '{column}'",)
 
 
@@ -92,7 +92,7 @@ def _check_readings(sweeps: Sweeps, found: Found) -> None:
         if (values > 0.0).all() or (values < 0.0).all():
             raise EphysplastError(
                 f"the readings in the column '{column}' have one sign in all {values.size} sweeps of {phase}",
-                got=minus(f"{values.min():.3g} to {values.max():.3g}"),
+                got=f"{number(values.min())} to {number(values.max())}",
                 wanted="readings about 0, of the same cursor in a stretch without a response, its baseline subtracted",
                 remedy="name the column noise_sd if it holds SDs; the peak of a stretch of noise is of no use",
             )
@@ -127,8 +127,8 @@ def check_signs(
     (before, _), *later = means
     for phase, (after, error) in zip(others, later, strict=True):
         if after < -_OTHER_SIGN * before and after < -_CLEAR_SE * error:
-            got = f"along the {first}'s direction, {first} {before:.3g}, {phase} {after:.3g} on average"
-            raise _mixed_sign(found.amplitudes[0], minus(got))
+            got = f"along the {first}'s direction, {first} {number(before)}, {phase} {number(after)} on average"
+            raise _mixed_sign(found.amplitudes[0], got)
     return tuple(notes)
 
 

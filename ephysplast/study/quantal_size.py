@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import number
 from ephysplast.classify._release import noise_of
 from ephysplast.errors import EphysplastError, ManifestError
 from ephysplast.experiment import BASELINE, MINIMAL, Experiment, MiniTable, SweepTable
@@ -58,11 +58,11 @@ def quantal_size_of(
     """
     if experiment.response not in QUANTAL:
         return None
-    config, number = settings.classify.locus.minis, told(experiment, "quantal_size")
+    config, stated = settings.classify.locus.minis, told(experiment, "quantal_size")
     if experiment.minis is not None:
         size = size_from_minis(experiment.minis, unit=table.unit, polarity=polarity, config=config)
-    elif number:
-        value = _told(number, unit=table.unit, where=f"experiment {experiment.name}")
+    elif stated:
+        value = _told(stated, unit=table.unit, where=f"experiment {experiment.name}")
         size = size_from_number(value, unit=table.unit, config=config)
     else:
         here = table.of_phase(MINIMAL)
@@ -114,7 +114,7 @@ def size_from_minis(
     if down and polarity > 0:
         raise EphysplastError(
             f"{where}: the minis go down, and the response goes up",
-            got=minus(f"a mean of {found.amplitude.mean():.3g} {unit}"),
+            got=f"a mean of {number(found.amplitude.mean())} {unit}",
             wanted="minis at the potential at which the response was recorded",
             remedy="scale them to its driving force and give them as magnitudes, or leave them out",
         )
@@ -170,7 +170,7 @@ def check_size(size: QuantalSize, table: SweepTable, *, where: str) -> None:
     if mean > 0.0 and not 1.0 / _OUT_OF_MEASURE <= size.value / mean <= _OUT_OF_MEASURE and isfinite(size.value):
         raise EphysplastError(
             f"{where}: the quantal size is out of all measure",
-            got=f"{size.value:.3g} {size.unit} and a mean response of {mean:.3g} {table.unit}",
+            got=f"{number(size.value)} {size.unit} and a mean response of {number(mean)} {table.unit}",
             wanted="the same unit for both",
             remedy="write the unit into the name of the column, or behind the number",
         )

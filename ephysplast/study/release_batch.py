@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ephysplast._words import minus
+from ephysplast._words import number
 from ephysplast.errors import OK
 from ephysplast.result import Estimate
 from ephysplast.study.batch import FIGURE_FORMATS, Kept, Outcome, Tables, Task, keep_batch, key_of, make_folders, slug
@@ -175,7 +175,5 @@ def _said(symbol: str, held: Estimate, unit: str = "") -> str:
     if held.status != OK:
         return ""
     end = f" {unit}" if unit else ""
-    value, low, high = (
-        f"{each:.0f}" if abs(each) >= 100.0 else f"{each:.3g}" for each in (held.value, held.low, held.high)
-    )
-    return minus(f"{symbol} {value}{end} [{low}, {high}]")
+    value, low, high = (number(each) for each in (held.value, held.low, held.high))
+    return f"{symbol} {value}{end} [{low}, {high}]"

@@ -217,7 +217,9 @@ def report(found: dict[tuple[Cell, str], list[dict[str, object]]]) -> str:
         total = totals.setdefault(cell.family, [0, 0, 0])
         for i, each in enumerate((n, right, wrong)):
             total[i] += each
-    for family, (n, right, wrong) in {**totals, "all": [sum(e) for e in zip(*totals.values(), strict=True)]}.items():
+    if totals:  # none where observers alone were run
+        totals["all"] = [sum(each) for each in zip(*totals.values(), strict=True)]
+    for family, (n, right, wrong) in totals.items():
         made = right + wrong
         lines.append(
             f"{family}: {n} runs, called {made} ({100 * made / n:.1f} %), right {100 * right / max(made, 1):.2f} %"

@@ -19,7 +19,9 @@ from ephysplast.quantal import (
 )
 from ephysplast.quantal._density import SweepSets
 from ephysplast.quantal._hypotheses import _later
+from ephysplast.quantal._importance import Sampled
 from ephysplast.quantal._observed import LaterPulse, observed
+from ephysplast.quantal.locus import _quantiles
 
 SIMPLE = LocusPriors(drift_scale=0.0, onset_probability=0.0, gain_sd=0.0)
 
@@ -316,3 +318,12 @@ def test_evidence_agrees_with_dynesty(locus, change) -> None:
     difference, both = found.log_evidence[i] - wanted, np.hypot(error, found.log_evidence_se[i])
     print(f"{locus} {change}: {found.log_evidence[i]:.2f} against {wanted:.2f} ± {error:.2f}")
     assert abs(difference) < 2.5 * both  # five comparisons: 2.5 SD of one is 6 % of five sound ones failing
+
+
+@pytest.mark.parametrize("n", [40, 79, 160])
+def test_an_interval_of_few_draws_holds_what_it_says(n) -> None:
+    drawn = np.random.default_rng(n).standard_normal((n, 4000))
+    low, median, high = _quantiles(drawn, Sampled(points=drawn, log_weights=np.zeros(n)))
+    # Between the i-th and the j-th of n lie (j - i) / (n + 1); whole ranks miss 95 % by half a rank at most.
+    assert np.mean(stats.norm.cdf(high) - stats.norm.cdf(low)) == pytest.approx(0.95, abs=0.5 / n)
+    assert np.mean(median) == pytest.approx(0.0, abs=2.0 / n)  # half a rank where the density is .4, and chance

@@ -19,6 +19,9 @@ _NO_DRIFT = 1.28
 """A standard normal number within this means no drift: 80 % of the prior."""
 
 
+_COURSE = ("log_mean_before", "log_mean_after", "drift_before", "drift_after", "onset", "log_onset")
+"""What the mean response does over the sweeps: much the same under all loci."""
+
 _SAME_QUANTA = ("p", "n")
 """Loci whose quanta stay as they are, but for the gain of the recording."""
 
@@ -41,6 +44,16 @@ def main_names(locus: str) -> tuple[str, ...]:
     """Name the other coordinates; log_q is that after, and log_sites a continuous number that is rounded to sites."""
     names = ("log_mean_before", "log_mean_after", "log_q", "log_sites")
     return (*names, "log_q_before") if locus == "pq" else names
+
+
+def with_course(names: tuple[str, ...], at: FloatArray, others: tuple[str, ...], theirs: FloatArray) -> FloatArray:
+    """Give every row the course of the mean of a row of another hypothesis; at its own q, and at its own p after."""
+    kept = at.copy()
+    for name in _COURSE:
+        kept[:, names.index(name)] = theirs[:, others.index(name)]
+    moved, after = kept.copy(), names.index("log_mean_after")
+    moved[:, names.index("log_q")] += kept[:, after] - at[:, after]
+    return np.concatenate([kept, moved])
 
 
 def physical(latent: dict[str, FloatArray], priors: LocusPriors) -> dict[str, FloatArray]:
@@ -94,6 +107,25 @@ class Heavy:
 
 
 @dataclass(frozen=True)
+class Either:
+    """Several of these, equally likely."""
+
+    looks: tuple[Heavy, ...]
+
+    def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Draw n values."""
+        if len(self.looks) == 1:
+            return self.looks[0].draw(n, rng)
+        drawn = np.stack([each.draw(n, rng) for each in self.looks])
+        return np.asarray(drawn[rng.integers(len(self.looks), size=n), np.arange(n)])
+
+    def log_density(self, at: FloatArray) -> FloatArray:
+        """Log density."""
+        found = [each.log_density(at) for each in self.looks]
+        return np.asarray(special.logsumexp(found, axis=0) - np.log(len(found)))
+
+
+@dataclass(frozen=True)
 class Normal:
     """Standard normal, or half of it and half a look elsewhere."""
 
@@ -121,17 +153,25 @@ def log_standard_normal(at: FloatArray) -> FloatArray:
 class PhaseSummary:
     """Robust first look at the first responses of a phase, in units of the baseline mean."""
 
-    log_mean: Heavy
+    log_mean: Either
     drift: Normal
 
 
-def summarise(values: FloatArray, priors: LocusPriors) -> PhaseSummary:
-    """Where the mean and the drift of a phase are likely to be, from winsorised values."""
-    tame = tamed(values)
+def summarise(values: FloatArray, priors: LocusPriors, *, settled: FloatArray | None = None) -> PhaseSummary:
+    """Where the mean and the drift of a phase are likely to be, from winsorised values.
+
+    Where a change is on its way at first, the mean that is meant is the one it goes to: the late sweeps, `settled`,
+    may lie nearer to it than all of them do.
+    """
     slope, slope_se = robust_slope(values)
-    mean = max(float(tame.mean()), 0.05)
-    se = min(1.3 * slope_se / np.sqrt(12.0) / mean + 0.003, 1.0)
-    return PhaseSummary(Heavy(float(np.log(mean)), se), Normal(_drift_look(slope, slope_se, priors)))
+    looks = [_mean_look(each) for each in (values, settled) if each is not None]
+    return PhaseSummary(Either(tuple(looks)), Normal(_drift_look(slope, slope_se, priors)))
+
+
+def _mean_look(values: FloatArray) -> Heavy:
+    _, slope_se = robust_slope(values)
+    mean = max(float(tamed(values).mean()), 0.05)
+    return Heavy(float(np.log(mean)), min(1.3 * slope_se / np.sqrt(12.0) / mean + 0.003, 1.0))
 
 
 def tamed(values: FloatArray) -> FloatArray:

@@ -22,9 +22,9 @@ _STEADY = 0.03
 _ONSET_BLOCKS = 3
 """With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
-_STRETCHES = (5, 15, 40, 100)
+_STRETCHES = (2, 5, 9, 14, 20, 28, 38, 50, 66, 88, 116, 150)
 """Sweeps of the post phase between which sites that come or go gradually have one number: within a stretch it is
-release probability that rises or falls."""
+release probability that rises or falls, which scatters more than sites that come or go: so none may be long."""
 
 _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""

@@ -17,8 +17,9 @@ from ephysplast.quantal import (
     QuantalSize,
     locus_posterior,
 )
+from ephysplast.quantal._coordinates import main_names, nuisance_names, with_course
 from ephysplast.quantal._density import SweepSets
-from ephysplast.quantal._hypotheses import _later
+from ephysplast.quantal._hypotheses import _later, phases
 from ephysplast.quantal._importance import Sampled
 from ephysplast.quantal._observed import LaterPulse, observed
 from ephysplast.quantal.locus import _quantiles
@@ -327,3 +328,35 @@ def test_an_interval_of_few_draws_holds_what_it_says(n) -> None:
     # Between the i-th and the j-th of n lie (j - i) / (n + 1); whole ranks miss 95 % by half a rank at most.
     assert np.mean(stats.norm.cdf(high) - stats.norm.cdf(low)) == pytest.approx(0.95, abs=0.5 / n)
     assert np.mean(median) == pytest.approx(0.0, abs=2.0 / n)  # half a rank where the density is .4, and chance
+
+
+def test_a_course_of_another_hypothesis_leaves_sites_and_release_as_they_were() -> None:
+    names = main_names("p") + nuisance_names("p", priors=LocusPriors(), pairs=False)
+    others = main_names("pq") + nuisance_names("pq", priors=LocusPriors(), pairs=False)
+    rng = np.random.default_rng(3)
+    own, theirs = 0.3 * rng.standard_normal((5, len(names))), 0.3 * rng.standard_normal((5, len(others)))
+    own[:, names.index("log_q")] -= 3.0  # so that p lies between its bounds
+    own[:, names.index("log_sites")] += 3.0
+    kept, moved = np.split(with_course(names, own, others, theirs), 2)
+    np.testing.assert_array_equal(kept[:, names.index("drift_after")], theirs[:, others.index("drift_after")])
+    before, first, second = (phases(each, names, "p", LocusPriors()) for each in (own, kept, moved))
+    np.testing.assert_allclose(second.n, before.n)
+    np.testing.assert_allclose(second.p[:, 1], before.p[:, 1])  # after; q follows the mean
+    np.testing.assert_allclose(first.q, before.q)  # p follows it
+    for made in (first, second):
+        expected = np.exp(theirs[:, [others.index("log_mean_before"), others.index("log_mean_after")]])
+        np.testing.assert_allclose((made.n * made.p * made.q)[:, 1], expected[:, 1])
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_drift_that_stands_for_a_graded_onset_is_not_all_that_is_found(seed) -> None:
+    # Depression by two thirds that sets in over many sweeps: a post phase that drifts explains it nearly as well, and
+    # a search that settles there misses most of the evidence of p.
+    truth = Truth("p", (37, 37), (0.84, 0.26), (1.0, 1.0), 0.29, 0.2, 0.07, (50, 132), (-12.4, 0.0), (0.54, 24.0))
+    seen = record(truth, np.random.default_rng(8))
+    found = [
+        locus_posterior(seen.before, seen.after, noise_sd=0.07, rng=np.random.default_rng([seed, k])) for k in range(3)
+    ]
+    evidence = np.stack([each.log_evidence[[0, 3]] for each in found])
+    # Four sampling errors of about .15 each way; a search that missed the onset was 3 behind.
+    assert np.ptp(evidence, axis=0).max() < 1.2

@@ -22,6 +22,12 @@ _NO_DRIFT = 1.28
 _COURSE = ("log_mean_before", "log_mean_after", "drift_before", "drift_after", "onset", "log_onset")
 """What the mean response does over the sweeps: much the same under all loci."""
 
+_ONSETS, _N_COURSES = (0.1, 0.35, 0.6, 0.85), 3
+"""Rates of a graded onset that are tried, as their places in the prior, and draws of each fit beside the best."""
+
+_SHORTEST_ONSET = 10.0
+"""Sweeps of the fastest graded onset: a faster one is over before it can be seen."""
+
 _SAME_QUANTA = ("p", "n")
 """Loci whose quanta stay as they are, but for the gain of the recording."""
 
@@ -48,6 +54,7 @@ def main_names(locus: str) -> tuple[str, ...]:
 
 def with_course(names: tuple[str, ...], at: FloatArray, others: tuple[str, ...], theirs: FloatArray) -> FloatArray:
     """Give every row the course of the mean of a row of another hypothesis; at its own q, and at its own p after."""
+    at = np.resize(at, (theirs.shape[0], at.shape[1]))
     kept = at.copy()
     for name in _COURSE:
         kept[:, names.index(name)] = theirs[:, others.index(name)]
@@ -56,9 +63,40 @@ def with_course(names: tuple[str, ...], at: FloatArray, others: tuple[str, ...],
     return np.concatenate([kept, moved])
 
 
+def courses(
+    before: FloatArray, after: FloatArray, priors: LocusPriors, rng: np.random.Generator
+) -> tuple[tuple[str, ...], FloatArray]:
+    """Fit the course of the mean after: it goes to its new value at some rate, with a drift beside or without.
+
+    Returns
+    -------
+    tuple of str
+        The coordinates that say a course.
+    numpy.ndarray of float, shape (courses, coordinates)
+        Some draws of every fit that may be: less than the whole change is missing at first.
+    """
+    level, tame, found = max(float(tamed(before).mean()), 0.05), tamed(after), []
+    slope = float(_coordinate_of_drift(np.asarray(robust_slope(before)[0]), priors))
+    reach = float(np.log(priors.max_onset_sweeps / _SHORTEST_ONSET))
+    for at in _ONSETS:
+        missing = np.exp(-np.arange(after.size) / (_SHORTEST_ONSET * np.exp(at * reach)))
+        for terms in ((np.ones(after.size), missing), (np.ones(after.size), missing, ramp(after.size))):
+            design = np.stack(terms, axis=1)
+            best, rest, _, _ = np.linalg.lstsq(design, tame, rcond=None)
+            spread = np.linalg.inv(design.T @ design) * float(rest.sum()) / (after.size - len(terms))
+            drawn = np.concatenate([best[None], rng.multivariate_normal(best, spread, size=_N_COURSES)])
+            mean, gone = np.maximum(drawn[:, 0], 0.05), drawn[:, 1]
+            share = np.clip(gone / np.where(level == mean, 1.0, level - mean), 0.01, 0.99)
+            onset = special.ndtri(1.0 - priors.onset_probability * (1.0 - share))
+            late = _coordinate_of_drift(drawn[:, 2], priors) if len(terms) > 2 else np.zeros(share.size)
+            early, rate = np.full(share.size, slope), np.full(share.size, special.ndtri(at))
+            found.append(np.stack([np.full(share.size, np.log(level)), np.log(mean), early, late, onset, rate], axis=1))
+    return _COURSE, np.concatenate(found)
+
+
 def physical(latent: dict[str, FloatArray], priors: LocusPriors) -> dict[str, FloatArray]:
     """Turn standard normal nuisances into what they stand for."""
-    low_onset, low_share = np.log(10.0), np.log(priors.min_facilitation)
+    low_onset, low_share = np.log(_SHORTEST_ONSET), np.log(priors.min_facilitation)
     scale: dict[str, tuple[float, float]] = {
         "within": (0.0, priors.max_cv_within),
         "between": (0.0, priors.max_cv_between),
@@ -193,11 +231,15 @@ def robust_slope(values: FloatArray) -> tuple[float, float]:
 def _drift_look(slope: float, se: float, priors: LocusPriors) -> Heavy | None:
     if priors.drift_scale <= 0.0:
         return None
-    table = np.linspace(_NO_DRIFT, 6.0, 400)
-    reach = drift(table, priors)
-    at = float(np.interp(abs(slope), reach, table))
-    width = float(np.interp(abs(slope) + se, reach, table)) - at
+    at = float(_coordinate_of_drift(np.asarray(abs(slope)), priors))
+    width = float(_coordinate_of_drift(np.asarray(abs(slope) + se), priors)) - at
     return Heavy(float(np.copysign(at, slope)), max(1.3 * width, 0.02))
+
+
+def _coordinate_of_drift(slope: FloatArray, priors: LocusPriors) -> FloatArray:
+    """Return the standard normal number that stands for a drift; the smallest of those that stand for none."""
+    table = np.linspace(_NO_DRIFT, 6.0, 400)
+    return np.asarray(np.copysign(np.interp(np.abs(slope), drift(table, priors), table), slope))
 
 
 def ramp(n: int) -> FloatArray:

@@ -20,8 +20,8 @@ _STEADY = 0.03
 """Relative change of release probability over a phase that is left out with two pulses."""
 
 _ONSET_BLOCKS = 3
-_BLOCK = 10
-"""With two pulses release probability is taken as constant over this many stretches, none of fewer than 10 sweeps."""
+_BLOCK = 20
+"""With two pulses release probability is taken as constant over this many stretches, none of fewer than 20 sweeps."""
 
 _STRETCHES = (2, 5, 9, 14, 20, 28, 38, 50, 66, 88, 116, 150)
 """Sweeps of the post phase between which sites that come or go gradually have one number: within a stretch it is
@@ -162,7 +162,9 @@ def _densities(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, F
     # Whole ones: of an exponential something is always missing, and one site is not two that release half as often.
     sites = np.rint(made.n[rows, 1, None] + _missing(get, rows, n_sweeps) * gone)
     some, which_of = sets.take(rows), _some(made, get, rows)
-    for block in np.split(np.arange(n_sweeps), [each for each in _STRETCHES if each < n_sweeps]):
+    # Two pulses take their time, and tell by their ratio what the scatter of one alone must tell.
+    ends = _STRETCHES if flat.shape[2] == 1 else _STRETCHES[1::2]
+    for block in np.split(np.arange(n_sweeps), [each for each in ends if each < n_sweeps]):
         n = sites[:, block].max(axis=1)
         p = made.p[rows, 1, None] * sites[:, block] / n[:, None]
         stretch = replace(some, n=n, p=p, q=some.q[:, block])
@@ -240,7 +242,7 @@ def _course(made: Phases, get: dict[str, FloatArray], n_sweeps: int, which: int)
 def _pairs(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, FloatArray], which: int) -> FloatArray:
     """Densities of paired responses, p held constant over stretches of sweeps."""
     whole = np.arange(flat.shape[1])
-    blocks = np.array_split(whole, np.clip(whole.size // _BLOCK, 1, _ONSET_BLOCKS))
+    blocks = np.array_split(whole, min(max(whole.size // _BLOCK, 1), _ONSET_BLOCKS))
     share = np.exp(get["log_facilitation"])
     if "power" in get:
         # Half way between the phases is the reference, so that before and after are treated alike.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ephysplast.errors import OK, EphysplastError, check_settings
-from ephysplast.quantal._coordinates import physical, summarise, with_course
+from ephysplast.quantal._coordinates import courses, physical, summarise, with_course
 from ephysplast.quantal._hypotheses import log_target, phases
 from ephysplast.quantal._importance import Sampled, Search
 from ephysplast.quantal._observed import Observed, observed, sweeps_of, why_not
@@ -271,19 +271,21 @@ def _search(seen: Observed, config: PosteriorConfig, rng: np.random.Generator) -
             Search(target, look, n_first=config.n_first, n_round=config.n_round, rng=rng, groups=look.sites_of),
         )
     _learn([search for _, search in searches.values()])
-    if late is not None:
-        _compare_courses(searches)
+    if late is not None and priors.onset_probability > 0.0 and priors.drift_scale > 0.0:
+        _compare_courses(searches, courses(*first, priors, rng))
         _learn([search for _, search in searches.values()])
     return searches
 
 
-def _compare_courses(searches: Searches) -> None:
-    """Let every locus look at the courses of the mean that others found: a drift may stand for a graded onset."""
+def _compare_courses(searches: Searches, fitted: tuple[tuple[str, ...], FloatArray]) -> None:
+    """Let every locus look at the courses of the mean that were fitted, or found by others.
+
+    A drift may stand for a graded onset, and a search that has settled on the one does not see the other.
+    """
     some = {locus: (names, s.known.points[s.known.evenly(_N_DRAWS)]) for locus, (names, s) in searches.items()}
     for locus, (names, search) in searches.items():
-        others = [with_course(names, some[locus][1], *each) for other, each in some.items() if other != locus]
-        if others:
-            search.look_around(np.concatenate(others))
+        others = [fitted, *(each for other, each in some.items() if other != locus)]
+        search.look_around(np.concatenate([with_course(names, some[locus][1], *each) for each in others]))
 
 
 def _learn(searches: Sequence[Search]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from locus_grid import CHANGES, OBSERVERS, Cell, called, draw
 from locus_observer import Observer
-from locus_truths import Seen, Truth, record
+from locus_truths import Seen, Truth, from_prior, record
 from scipy import special, stats
 
 from ephysplast.errors import EphysplastError
@@ -348,15 +348,25 @@ def test_a_course_of_another_hypothesis_leaves_sites_and_release_as_they_were() 
         np.testing.assert_allclose((made.n * made.p * made.q)[:, 1], expected[:, 1])
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_drift_that_stands_for_a_graded_onset_is_not_all_that_is_found(seed) -> None:
-    # Depression by two thirds that sets in over many sweeps: a post phase that drifts explains it nearly as well, and
-    # a search that settles there misses most of the evidence of p.
-    truth = Truth("p", (37, 37), (0.84, 0.26), (1.0, 1.0), 0.29, 0.2, 0.07, (50, 132), (-12.4, 0.0), (0.54, 24.0))
-    seen = record(truth, np.random.default_rng(8))
+@pytest.mark.parametrize("synapse", [8023, pytest.param(9401, marks=pytest.mark.slow)])
+def test_a_graded_onset_is_found_beside_a_drift_that_may_stand_for_it(synapse) -> None:
+    # Two synapses of the prior whose release probability falls gradually. A post phase that drifts explains them nearly
+    # as well; searches that settled there lost 3 to 7 of the evidence, and the seed decided what was called.
+    rng = np.random.default_rng([synapse, 1, 5])
+    seen = record(from_prior(rng), rng, odd="prior")
     found = [
-        locus_posterior(seen.before, seen.after, noise_sd=0.07, rng=np.random.default_rng([seed, k])) for k in range(3)
+        locus_posterior(seen.before, seen.after, noise_sd=seen.noise_sd, rng=np.random.default_rng([1, k]))
+        for k in range(3)
     ]
-    evidence = np.stack([each.log_evidence[[0, 3]] for each in found])
-    # Four sampling errors of about .15 each way; a search that missed the onset was 3 behind.
-    assert np.ptp(evidence, axis=0).max() < 1.2
+    # Each evidence is sampled to .15 or better: this is five times the standard error of a difference.
+    assert np.ptp([each.log_evidence[0] for each in found]) < 1.0
+    assert {each.call for each in found} <= {"pre", "pre-or-silent"}
+
+
+def test_few_sites_that_go_gradually_are_neither_mixed_nor_post() -> None:
+    # Three sites, of which two fall silent over some hundred sweeps, in little noise: nothing else looks like it.
+    truth = Truth("n", (3, 1), (0.82, 0.82), (1.0, 1.0), 0.24, 0.25, 0.19, (70, 170), onset=(0.74, 58.0))
+    seen = record(truth, np.random.default_rng(4))
+    found = locus_posterior(seen.before, seen.after, noise_sd=0.19, rng=np.random.default_rng(1))
+    assert found.call == "pre-or-silent"
+    assert found.probability[1] > 0.9

@@ -17,7 +17,7 @@ from ephysplast.quantal import (
     QuantalSize,
     locus_posterior,
 )
-from ephysplast.quantal._coordinates import main_names, nuisance_names, with_course
+from ephysplast.quantal._coordinates import courses, main_names, nuisance_names, physical, with_course
 from ephysplast.quantal._density import SweepSets
 from ephysplast.quantal._hypotheses import _later, phases
 from ephysplast.quantal._importance import Sampled
@@ -346,6 +346,25 @@ def test_a_course_of_another_hypothesis_leaves_sites_and_release_as_they_were() 
     for made in (first, second):
         expected = np.exp(theirs[:, [others.index("log_mean_before"), others.index("log_mean_after")]])
         np.testing.assert_allclose((made.n * made.p * made.q)[:, 1], expected[:, 1])
+
+
+def test_a_fitted_course_is_the_one_that_was_drawn() -> None:
+    # A change to .4 of the baseline of which .7 is missing at first, at one of the rates that are tried.
+    priors, rng = LocusPriors(), np.random.default_rng(2)
+    rate = 10.0 * (priors.max_onset_sweeps / 10.0) ** 0.35
+    course = 0.4 + 0.7 * 0.6 * np.exp(-np.arange(240) / rate)
+    names, rows = courses(1.0 + 0.15 * rng.standard_normal(60), course + 0.1 * rng.standard_normal(240), priors, rng)
+    found = physical({name: rows[:, i] for i, name in enumerate(names) if "mean" not in name}, priors)
+    mean = np.exp(rows[:, names.index("log_mean_after")])
+    near = np.isclose(np.exp(found["log_onset"]), rate) & (found["drift_after"] == 0.0)
+    # Three standard errors of the fit, that of the baseline mean among them.
+    np.testing.assert_allclose(mean[near], 0.4, atol=0.05)
+    np.testing.assert_allclose(found["onset"][near], 0.7, atol=0.2)
+    fit = mean[:, None] * (1.0 + 0.0 * course)
+    fit += (found["onset"] * (1.0 - mean))[:, None] * np.exp(-np.arange(240) / np.exp(found["log_onset"])[:, None])
+    fit += found["drift_after"][:, None] * np.linspace(-0.5, 0.5, 240)
+    # Whatever the rate, and with a drift or without, the sum follows the course.
+    assert np.sqrt(np.mean((fit - course) ** 2, axis=1)).max() < 0.06
 
 
 @pytest.mark.parametrize("synapse", [8023, pytest.param(9401, marks=pytest.mark.slow)])

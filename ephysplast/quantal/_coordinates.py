@@ -53,7 +53,7 @@ def main_names(locus: str) -> tuple[str, ...]:
 
 
 def with_course(names: tuple[str, ...], at: FloatArray, others: tuple[str, ...], theirs: FloatArray) -> FloatArray:
-    """Give rows, in turn, each course of the mean that another hypothesis found: at their own q, then at their own p."""
+    """Give our rows, in turn, each course of the mean that another hypothesis found: at our q, then at our p."""
     at = np.resize(at, (theirs.shape[0], at.shape[1]))
     kept = at.copy()
     for name in _COURSE:

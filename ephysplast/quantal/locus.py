@@ -98,7 +98,7 @@ class LocusPosterior(Result):
     median, low, high : numpy.ndarray of float, shape (4, 3, 2)
         Under each locus, of n, p and q, before and after: median and 95 % interval; q in the unit of the amplitudes.
         NaN under a locus that is too unlikely to be looked at closely. They are a little narrow: of experiments drawn
-        from the prior 90 to 93 % held the truth (``tests/benchmarks/locus_calibration.py``).
+        from the prior 89 to 92 % held the truth (``tests/benchmarks/locus_calibration.py``).
     draws_n, draws_p, draws_q : numpy.ndarray of float, shape (4, n_draws, 2)
         Joint draws of the posterior under each locus, before and after.
     draws_cv : numpy.ndarray of float, shape (4, n_draws, 2)

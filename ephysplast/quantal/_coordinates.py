@@ -73,7 +73,8 @@ def courses(
     tuple of str
         The coordinates that say a course.
     numpy.ndarray of float, shape (courses, coordinates)
-        Some draws of every fit that may be: less than the whole change is missing at first.
+        The best of every fit and some draws around it; the share of the change that is missing at first is kept
+        between 0 and 1, so not all of them follow the data.
     """
     level, tame, found = max(float(tamed(before).mean()), 0.05), tamed(after), []
     slope = float(_coordinate_of_drift(np.asarray(robust_slope(before)[0]), priors))
@@ -237,7 +238,7 @@ def _drift_look(slope: float, se: float, priors: LocusPriors) -> Heavy | None:
 
 
 def _coordinate_of_drift(slope: FloatArray, priors: LocusPriors) -> FloatArray:
-    """Return the standard normal number that stands for a drift; the smallest of those that stand for none."""
+    """Return the standard normal number that stands for a drift; where there is none, the last that stands for none."""
     table = np.linspace(_NO_DRIFT, 6.0, 400)
     return np.asarray(np.copysign(np.interp(np.abs(slope), drift(table, priors), table), slope))
 

@@ -19,15 +19,6 @@ _NO_DRIFT = 1.28
 """A standard normal number within this means no drift: 80 % of the prior."""
 
 
-_COURSE = ("log_mean_before", "log_mean_after", "drift_before", "drift_after", "onset", "log_onset")
-"""What the mean response does over the sweeps: much the same under all loci."""
-
-_ONSETS, _N_COURSES = (0.1, 0.35, 0.6, 0.85), 3
-"""Rates of a graded onset that are tried, as their places in the prior, and draws of each fit beside the best."""
-
-_SHORTEST_ONSET = 10.0
-"""Sweeps of the fastest graded onset: a faster one is over before it can be seen."""
-
 _SAME_QUANTA = ("p", "n")
 """Loci whose quanta stay as they are, but for the gain of the recording."""
 
@@ -52,52 +43,9 @@ def main_names(locus: str) -> tuple[str, ...]:
     return (*names, "log_q_before") if locus == "pq" else names
 
 
-def with_course(names: tuple[str, ...], at: FloatArray, others: tuple[str, ...], theirs: FloatArray) -> FloatArray:
-    """Give our rows, in turn, each course of the mean that another hypothesis found: at our q, then at our p."""
-    at = np.resize(at, (theirs.shape[0], at.shape[1]))
-    kept = at.copy()
-    for name in _COURSE:
-        kept[:, names.index(name)] = theirs[:, others.index(name)]
-    moved, after = kept.copy(), names.index("log_mean_after")
-    moved[:, names.index("log_q")] += kept[:, after] - at[:, after]
-    return np.concatenate([kept, moved])
-
-
-def courses(
-    before: FloatArray, after: FloatArray, priors: LocusPriors, rng: np.random.Generator
-) -> tuple[tuple[str, ...], FloatArray]:
-    """Fit the course of the mean after: it goes to its new value at some rate, with a drift beside or without.
-
-    Returns
-    -------
-    tuple of str
-        The coordinates that say a course.
-    numpy.ndarray of float, shape (courses, coordinates)
-        The best of every fit and some draws around it; the share of the change that is missing at first is kept
-        between 0 and 1, so not all of them follow the data.
-    """
-    level, tame, found = max(float(tamed(before).mean()), 0.05), tamed(after), []
-    slope = float(_coordinate_of_drift(np.asarray(robust_slope(before)[0]), priors))
-    reach = float(np.log(priors.max_onset_sweeps / _SHORTEST_ONSET))
-    for at in _ONSETS:
-        missing = np.exp(-np.arange(after.size) / (_SHORTEST_ONSET * np.exp(at * reach)))
-        for terms in ((np.ones(after.size), missing), (np.ones(after.size), missing, ramp(after.size))):
-            design = np.stack(terms, axis=1)
-            best, rest, _, _ = np.linalg.lstsq(design, tame, rcond=None)
-            spread = np.linalg.inv(design.T @ design) * float(rest.sum()) / (after.size - len(terms))
-            drawn = np.concatenate([best[None], rng.multivariate_normal(best, spread, size=_N_COURSES)])
-            mean, gone = np.maximum(drawn[:, 0], 0.05), drawn[:, 1]
-            share = np.clip(gone / np.where(level == mean, 1.0, level - mean), 0.01, 0.99)
-            onset = special.ndtri(1.0 - priors.onset_probability * (1.0 - share))
-            late = _coordinate_of_drift(drawn[:, 2], priors) if len(terms) > 2 else np.zeros(share.size)
-            early, rate = np.full(share.size, slope), np.full(share.size, special.ndtri(at))
-            found.append(np.stack([np.full(share.size, np.log(level)), np.log(mean), early, late, onset, rate], axis=1))
-    return _COURSE, np.concatenate(found)
-
-
 def physical(latent: dict[str, FloatArray], priors: LocusPriors) -> dict[str, FloatArray]:
     """Turn standard normal nuisances into what they stand for."""
-    low_onset, low_share = np.log(_SHORTEST_ONSET), np.log(priors.min_facilitation)
+    low_onset, low_share = np.log(10.0), np.log(priors.min_facilitation)
     scale: dict[str, tuple[float, float]] = {
         "within": (0.0, priors.max_cv_within),
         "between": (0.0, priors.max_cv_between),
@@ -146,25 +94,6 @@ class Heavy:
 
 
 @dataclass(frozen=True)
-class Either:
-    """Several of these, equally likely."""
-
-    looks: tuple[Heavy, ...]
-
-    def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """Draw n values."""
-        if len(self.looks) == 1:
-            return self.looks[0].draw(n, rng)
-        drawn = np.stack([each.draw(n, rng) for each in self.looks])
-        return np.asarray(drawn[rng.integers(len(self.looks), size=n), np.arange(n)])
-
-    def log_density(self, at: FloatArray) -> FloatArray:
-        """Log density."""
-        found = [each.log_density(at) for each in self.looks]
-        return np.asarray(special.logsumexp(found, axis=0) - np.log(len(found)))
-
-
-@dataclass(frozen=True)
 class Normal:
     """Standard normal, or half of it and half a look elsewhere."""
 
@@ -192,25 +121,17 @@ def log_standard_normal(at: FloatArray) -> FloatArray:
 class PhaseSummary:
     """Robust first look at the first responses of a phase, in units of the baseline mean."""
 
-    log_mean: Either
+    log_mean: Heavy
     drift: Normal
 
 
-def summarise(values: FloatArray, priors: LocusPriors, *, settled: FloatArray | None = None) -> PhaseSummary:
-    """Where the mean and the drift of a phase are likely to be, from winsorised values.
-
-    Where a change is on its way at first, the mean that is meant is the one it goes to: the late sweeps, `settled`,
-    may lie nearer to it than all of them do.
-    """
+def summarise(values: FloatArray, priors: LocusPriors) -> PhaseSummary:
+    """Where the mean and the drift of a phase are likely to be, from winsorised values."""
+    tame = tamed(values)
     slope, slope_se = robust_slope(values)
-    looks = [_mean_look(each) for each in (values, settled) if each is not None]
-    return PhaseSummary(Either(tuple(looks)), Normal(_drift_look(slope, slope_se, priors)))
-
-
-def _mean_look(values: FloatArray) -> Heavy:
-    _, slope_se = robust_slope(values)
-    mean = max(float(tamed(values).mean()), 0.05)
-    return Heavy(float(np.log(mean)), min(1.3 * slope_se / np.sqrt(12.0) / mean + 0.003, 1.0))
+    mean = max(float(tame.mean()), 0.05)
+    se = min(1.3 * slope_se / np.sqrt(12.0) / mean + 0.003, 1.0)
+    return PhaseSummary(Heavy(float(np.log(mean)), se), Normal(_drift_look(slope, slope_se, priors)))
 
 
 def tamed(values: FloatArray) -> FloatArray:
@@ -232,15 +153,11 @@ def robust_slope(values: FloatArray) -> tuple[float, float]:
 def _drift_look(slope: float, se: float, priors: LocusPriors) -> Heavy | None:
     if priors.drift_scale <= 0.0:
         return None
-    at = float(_coordinate_of_drift(np.asarray(abs(slope)), priors))
-    width = float(_coordinate_of_drift(np.asarray(abs(slope) + se), priors)) - at
-    return Heavy(float(np.copysign(at, slope)), max(1.3 * width, 0.02))
-
-
-def _coordinate_of_drift(slope: FloatArray, priors: LocusPriors) -> FloatArray:
-    """Return the standard normal number that stands for a drift; where there is none, the last that stands for none."""
     table = np.linspace(_NO_DRIFT, 6.0, 400)
-    return np.asarray(np.copysign(np.interp(np.abs(slope), drift(table, priors), table), slope))
+    reach = drift(table, priors)
+    at = float(np.interp(abs(slope), reach, table))
+    width = float(np.interp(abs(slope) + se, reach, table)) - at
+    return Heavy(float(np.copysign(at, slope)), max(1.3 * width, 0.02))
 
 
 def ramp(n: int) -> FloatArray:

@@ -20,12 +20,11 @@ _STEADY = 0.03
 """Relative change of release probability over a phase that is left out with two pulses."""
 
 _ONSET_BLOCKS = 3
-_BLOCK = 20
-"""With two pulses release probability is taken as constant over this many stretches, none of fewer than 20 sweeps."""
+"""With two pulses release probability is taken as constant over this many stretches of the post phase."""
 
-_STRETCHES = (2, 5, 9, 14, 20, 28, 38, 50, 66, 88, 116, 150)
+_STRETCHES = (5, 15, 40, 100)
 """Sweeps of the post phase between which sites that come or go gradually have one number: within a stretch it is
-release probability that rises or falls, which scatters more than sites that come or go: so none may be long."""
+release probability that rises or falls."""
 
 _NODES, _NODE_WEIGHTS = (-(3.0**0.5), 0.0, 3.0**0.5), (1 / 6, 2 / 3, 1 / 6)
 """Gauss–Hermite nodes, in standard errors, for the mean of a later pulse."""
@@ -159,13 +158,10 @@ def _densities(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, F
     still, rows = np.flatnonzero(~moving), np.flatnonzero(moving)
     found[still] = _first(flat[still], sets.take(still), *_some(made, get, still), which)
     gone = (made.n[rows, 0] - made.n[rows, 1])[:, None]
-    # Whole ones: of an exponential something is always missing, and one site is not two that release half as often.
-    sites = np.rint(made.n[rows, 1, None] + _missing(get, rows, n_sweeps) * gone)
+    sites = made.n[rows, 1, None] + _missing(get, rows, n_sweeps) * gone
     some, which_of = sets.take(rows), _some(made, get, rows)
-    # Two pulses take their time, and tell by their ratio what the scatter of one alone must tell.
-    ends = _STRETCHES if flat.shape[2] == 1 else _STRETCHES[1::2]
-    for block in np.split(np.arange(n_sweeps), [each for each in ends if each < n_sweeps]):
-        n = sites[:, block].max(axis=1)
+    for block in np.split(np.arange(n_sweeps), [each for each in _STRETCHES if each < n_sweeps]):
+        n = np.ceil(sites[:, block].max(axis=1) - 1e-9)
         p = made.p[rows, 1, None] * sites[:, block] / n[:, None]
         stretch = replace(some, n=n, p=p, q=some.q[:, block])
         found[np.ix_(rows, block)] = _first(flat[np.ix_(rows, block)], stretch, *which_of, which)
@@ -242,7 +238,7 @@ def _course(made: Phases, get: dict[str, FloatArray], n_sweeps: int, which: int)
 def _pairs(flat: FloatArray, sets: SweepSets, made: Phases, get: dict[str, FloatArray], which: int) -> FloatArray:
     """Densities of paired responses, p held constant over stretches of sweeps."""
     whole = np.arange(flat.shape[1])
-    blocks = np.array_split(whole, min(max(whole.size // _BLOCK, 1), _ONSET_BLOCKS))
+    blocks = np.array_split(whole, _ONSET_BLOCKS)
     share = np.exp(get["log_facilitation"])
     if "power" in get:
         # Half way between the phases is the reference, so that before and after are treated alike.

@@ -149,16 +149,6 @@ class Search:
         proposal = self._learnt()
         self._keep(proposal, [self._draw(proposal)])
 
-    def look_around(self, points: FloatArray) -> None:
-        """Draw one round around points that may lie where this search has not looked, and learn from it."""
-        target = self._log_target(points)
-        if not np.isfinite(target).any():
-            return
-        chance = _tempered(target, wanted=_WANTED)
-        picked = self._rng.choice(points.shape[0], size=_CENTRES, p=chance)
-        proposal = Kernels(centres=points[picked], root=self._learnt().root, first=self._first)
-        self._keep(proposal, [self._draw(proposal)])
-
     @property
     def rounds(self) -> int:
         """How often it has learnt."""

@@ -107,19 +107,10 @@ def straightened(values: FloatArray) -> FloatArray:
 
 def without_onset(values: FloatArray, *, towards: float) -> FloatArray:
     """Leave out the first third where it plainly lies nearer to the baseline than the last: a change on its way."""
-    return values[values.size // 3 :] if _on_its_way(values, towards) else values
-
-
-def settled(values: FloatArray, *, towards: float) -> FloatArray | None:
-    """Return the last third where a change is on its way; None where it is not."""
-    return values[-(values.size // 3) :] if _on_its_way(values, towards) else None
-
-
-def _on_its_way(values: FloatArray, towards: float) -> bool:
     third = values.size // 3
     early, late = values[:third], values[-third:]
     gap, se = late.mean() - early.mean(), np.sqrt((early.var() + late.var()) / max(third, 1))
-    return bool(gap * np.sign(late.mean() - towards) > _PLAIN * se)
+    return values[third:] if gap * np.sign(late.mean() - towards) > _PLAIN * se else values
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from ephysplast.errors import OK, EphysplastError, check_settings
-from ephysplast.quantal._coordinates import courses, physical, summarise, with_course
+from ephysplast.quantal._coordinates import physical, summarise
 from ephysplast.quantal._hypotheses import log_target, phases
 from ephysplast.quantal._importance import Sampled, Search
 from ephysplast.quantal._observed import Observed, observed, sweeps_of, why_not
-from ephysplast.quantal._scan import first_look, scan, settled
+from ephysplast.quantal._scan import first_look, scan
 from ephysplast.quantal.priors import LocusPriors
 from ephysplast.quantal.quantal_size import QuantalSize
 from ephysplast.result import Result
@@ -39,9 +39,6 @@ _LOST = 800.0
 
 Without noise its evidence may rise by a hundred before it settles, most of that in the first rounds.
 """
-
-_TRIES = 3
-"""So often the call is opened again when the likeliest locus turns out to be known badly."""
 
 _SURE_SD, _STEP_ROUNDS = 2.5, 4
 """A call that lies this many sampling errors from the threshold stands; else up to so many rounds more are drawn."""
@@ -98,7 +95,7 @@ class LocusPosterior(Result):
     median, low, high : numpy.ndarray of float, shape (4, 3, 2)
         Under each locus, of n, p and q, before and after: median and 95 % interval; q in the unit of the amplitudes.
         NaN under a locus that is too unlikely to be looked at closely. They are a little narrow: of experiments drawn
-        from the prior 89 to 92 % held the truth (``tests/benchmarks/locus_calibration.py``).
+        from the prior 90 to 93 % held the truth (``tests/benchmarks/locus_calibration.py``).
     draws_n, draws_p, draws_q : numpy.ndarray of float, shape (4, n_draws, 2)
         Joint draws of the posterior under each locus, before and after.
     draws_cv : numpy.ndarray of float, shape (4, n_draws, 2)
@@ -211,14 +208,11 @@ def locus_posterior(
 
 def _weigh(seen: Observed, scale: float, config: PosteriorConfig, rng: np.random.Generator) -> LocusPosterior:
     searches = _search(seen, config, rng)
-    for _ in range(_TRIES):
-        _decide(searches, config)
-        # What is said of n, p and q under the likeliest locus needs more draws than the call does.
-        likeliest = LOCI[int(np.argmax(_probability(_evidence(searches)[0], config.priors)))]
-        searches[likeliest][1].refine(config.effective, _STEP_ROUNDS)
-        if searches[likeliest][1].found.effective >= config.effective / 4.0:
-            break
-        # One of these draws outweighs all others: it lies where nobody had looked, and the call is open again.
+    _decide(searches, config)
+    log_evidence, errors = _evidence(searches)
+    # What is said of n, p and q under the likeliest locus needs more draws than the call does.
+    likeliest = LOCI[int(np.argmax(_probability(log_evidence, config.priors)))]
+    searches[likeliest][1].refine(config.effective, _STEP_ROUNDS)
     log_evidence, errors = _evidence(searches)
     quantiles, draws = np.full((3, 4, 3, 2), nan), np.full((4, _N_DRAWS, 4, 2), nan)
     log_q_change = (nan, nan)
@@ -257,8 +251,7 @@ def _search(seen: Observed, config: PosteriorConfig, rng: np.random.Generator) -
     """Learn where every locus that has prior mass fits best."""
     priors = config.priors
     first = (seen.before[:, 0], seen.after[:, 0])
-    late = settled(first[1], towards=float(np.median(first[0])))
-    means = (summarise(first[0], priors), summarise(first[1], priors, settled=late))
+    means = (summarise(first[0], priors), summarise(first[1], priors))
     grid = scan(first, noise=seen.noise, priors=priors)
     searches: Searches = {}
     for locus, mass in zip(LOCI, _masses(priors), strict=True):
@@ -271,21 +264,7 @@ def _search(seen: Observed, config: PosteriorConfig, rng: np.random.Generator) -
             Search(target, look, n_first=config.n_first, n_round=config.n_round, rng=rng, groups=look.sites_of),
         )
     _learn([search for _, search in searches.values()])
-    if late is not None and priors.onset_probability > 0.0 and priors.drift_scale > 0.0:
-        _compare_courses(searches, courses(*first, priors, rng))
-        _learn([search for _, search in searches.values()])
     return searches
-
-
-def _compare_courses(searches: Searches, fitted: tuple[tuple[str, ...], FloatArray]) -> None:
-    """Let every locus look at the courses of the mean that were fitted, or found by others.
-
-    A drift may stand for a graded onset, and a search that has settled on the one does not see the other.
-    """
-    some = {locus: (names, s.known.points[s.known.evenly(_N_DRAWS)]) for locus, (names, s) in searches.items()}
-    for locus, (names, search) in searches.items():
-        others = [fitted, *(each for other, each in some.items() if other != locus)]
-        search.look_around(np.concatenate([with_course(names, some[locus][1], *each) for each in others]))
 
 
 def _learn(searches: Sequence[Search]) -> None:

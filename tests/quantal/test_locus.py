@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from locus_grid import CHANGES, OBSERVERS, Cell, called, draw
 from locus_observer import Observer
-from locus_truths import Seen, Truth, from_prior, record
+from locus_truths import Seen, Truth, record
 from scipy import special, stats
 
 from ephysplast.errors import EphysplastError
@@ -17,9 +17,8 @@ from ephysplast.quantal import (
     QuantalSize,
     locus_posterior,
 )
-from ephysplast.quantal._coordinates import courses, main_names, nuisance_names, physical, with_course
 from ephysplast.quantal._density import SweepSets
-from ephysplast.quantal._hypotheses import _later, phases
+from ephysplast.quantal._hypotheses import _later
 from ephysplast.quantal._importance import Sampled
 from ephysplast.quantal._observed import LaterPulse, observed
 from ephysplast.quantal.locus import _quantiles
@@ -328,64 +327,3 @@ def test_an_interval_of_few_draws_holds_what_it_says(n) -> None:
     # Between the i-th and the j-th of n lie (j - i) / (n + 1); whole ranks miss 95 % by half a rank at most.
     assert np.mean(stats.norm.cdf(high) - stats.norm.cdf(low)) == pytest.approx(0.95, abs=0.5 / n)
     assert np.mean(median) == pytest.approx(0.0, abs=2.0 / n)  # half a rank where the density is .4, and chance
-
-
-def test_a_course_of_another_hypothesis_leaves_sites_and_release_as_they_were() -> None:
-    names = main_names("p") + nuisance_names("p", priors=LocusPriors(), pairs=False)
-    others = main_names("pq") + nuisance_names("pq", priors=LocusPriors(), pairs=False)
-    rng = np.random.default_rng(3)
-    own, theirs = 0.3 * rng.standard_normal((5, len(names))), 0.3 * rng.standard_normal((5, len(others)))
-    own[:, names.index("log_q")] -= 3.0  # so that p lies between its bounds
-    own[:, names.index("log_sites")] += 3.0
-    kept, moved = np.split(with_course(names, own, others, theirs), 2)
-    np.testing.assert_array_equal(kept[:, names.index("drift_after")], theirs[:, others.index("drift_after")])
-    before, first, second = (phases(each, names, "p", LocusPriors()) for each in (own, kept, moved))
-    np.testing.assert_allclose(second.n, before.n)
-    np.testing.assert_allclose(second.p[:, 1], before.p[:, 1])  # after; q follows the mean
-    np.testing.assert_allclose(first.q, before.q)  # p follows it
-    for made in (first, second):
-        expected = np.exp(theirs[:, [others.index("log_mean_before"), others.index("log_mean_after")]])
-        np.testing.assert_allclose((made.n * made.p * made.q)[:, 1], expected[:, 1])
-
-
-def test_a_fitted_course_is_the_one_that_was_drawn() -> None:
-    # A change to .4 of the baseline of which .7 is missing at first, at one of the rates that are tried.
-    priors, rng = LocusPriors(), np.random.default_rng(2)
-    rate = 10.0 * (priors.max_onset_sweeps / 10.0) ** 0.35
-    course = 0.4 + 0.7 * 0.6 * np.exp(-np.arange(240) / rate)
-    names, rows = courses(1.0 + 0.15 * rng.standard_normal(60), course + 0.1 * rng.standard_normal(240), priors, rng)
-    found = physical({name: rows[:, i] for i, name in enumerate(names) if "mean" not in name}, priors)
-    mean = np.exp(rows[:, names.index("log_mean_after")])
-    near = np.isclose(np.exp(found["log_onset"]), rate) & (found["drift_after"] == 0.0)
-    # Three standard errors of the fit, that of the baseline mean among them.
-    np.testing.assert_allclose(mean[near], 0.4, atol=0.05)
-    np.testing.assert_allclose(found["onset"][near], 0.7, atol=0.2)
-    fit = mean[:, None] * (1.0 + 0.0 * course)
-    fit += (found["onset"] * (1.0 - mean))[:, None] * np.exp(-np.arange(240) / np.exp(found["log_onset"])[:, None])
-    fit += found["drift_after"][:, None] * np.linspace(-0.5, 0.5, 240)
-    # Whatever the rate, and with a drift or without, the sum follows the course.
-    assert np.sqrt(np.mean((fit - course) ** 2, axis=1)).max() < 0.06
-
-
-@pytest.mark.parametrize("synapse", [8023, pytest.param(9401, marks=pytest.mark.slow)])
-def test_a_graded_onset_is_found_beside_a_drift_that_may_stand_for_it(synapse) -> None:
-    # Two synapses of the prior whose release probability falls gradually. A post phase that drifts explains them nearly
-    # as well; searches that settled there lost 3 to 7 of the evidence, and the seed decided what was called.
-    rng = np.random.default_rng([synapse, 1, 5])
-    seen = record(from_prior(rng), rng, odd="prior")
-    found = [
-        locus_posterior(seen.before, seen.after, noise_sd=seen.noise_sd, rng=np.random.default_rng([1, k]))
-        for k in range(3)
-    ]
-    # Each evidence is sampled to .15 or better: this is five times the standard error of a difference.
-    assert np.ptp([each.log_evidence[0] for each in found]) < 1.0
-    assert {each.call for each in found} <= {"pre", "pre-or-silent"}
-
-
-def test_few_sites_that_go_gradually_are_neither_mixed_nor_post() -> None:
-    # Three sites, of which two fall silent over some hundred sweeps, in little noise: nothing else looks like it.
-    truth = Truth("n", (3, 1), (0.82, 0.82), (1.0, 1.0), 0.24, 0.25, 0.19, (70, 170), onset=(0.74, 58.0))
-    seen = record(truth, np.random.default_rng(4))
-    found = locus_posterior(seen.before, seen.after, noise_sd=0.19, rng=np.random.default_rng(1))
-    assert found.call == "pre-or-silent"
-    assert found.probability[1] > 0.9
